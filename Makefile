@@ -1,0 +1,75 @@
+# Log-Pong. `make help` lists the commands.
+
+BUILD ?= build
+VERSION ?= 1.0.0
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+PYTHON ?= /usr/bin/python3
+CLANG_FORMAT ?= clang-format
+
+CC ?= cc
+OPTIMIZE ?= -O2 -g
+# SANITIZE=address,undefined or SANITIZE=thread, with a BUILD folder of its own.
+SANITIZE ?=
+WERROR ?= -Werror
+
+PACKAGES_pingpong = libmicrohttpd libpq libcjson
+PACKAGES_reader = libmicrohttpd libcurl libcjson libcrypto
+PACKAGES_writer =
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion $(WERROR)
+HARDENING = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+SANITIZER_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDENING) $(SANITIZER_FLAGS) \
+             -Icommon -Ipingpong -Ilog-output -MMD -MP $(CFLAGS)
+ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
+
+# What each program is made of. Modules of common/ that need no library come first.
+COMMON_PLAIN = clock log settings program
+COMMON_HTTP = event_loop http_connections http_listen http_server http_statistics lifecycle metrics \
+              process_metrics trace
+SOURCES_pingpong = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) $(wildcard pingpong/*.c)
+SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)
+SOURCES_reader = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) log-output/shared_file.c \
+                 $(wildcard log-output/reader/*.c)
+
+PROGRAMS = pingpong writer reader
+
+.DEFAULT_GOAL := all
+.PHONY: all clean format help
+all: $(PROGRAMS:%=$(BUILD)/%) ## build the three programs into build/
+
+# Distributions disagree on where libpq's header is; pkg-config knows.
+cflags_of = $(if $(1),$(shell pkg-config --cflags $(1)))
+libs_of = $(if $(1),$(shell pkg-config --libs $(1)))
+
+define program_rules
+OBJECTS_$(1) = $$(SOURCES_$(1):%.c=$$(BUILD)/$(1).objects/%.o)
+$$(BUILD)/$(1): $$(OBJECTS_$(1))
+	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(call libs_of,$$(PACKAGES_$(1))) $$(LDLIBS) -lm -lpthread
+$$(BUILD)/$(1).objects/%.o: %.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(ALL_CFLAGS) $$(call cflags_of,$$(PACKAGES_$(1))) -c -o $$@ $$<
+-include $$(OBJECTS_$(1):.o=.d)
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+# The build's identity is compiled into one file, rebuilt when the commit changes.
+$(BUILD)/identity: FORCE
+	@mkdir -p $(@D)
+	@echo '$(VERSION) $(COMMIT)' | cmp -s - $@ || echo '$(VERSION) $(COMMIT)' > $@
+FORCE:
+%/common/program.o: ALL_CFLAGS += -DLOG_PONG_VERSION='"$(VERSION)"' -DLOG_PONG_COMMIT='"$(COMMIT)"'
+$(foreach program,$(PROGRAMS),$(eval $(BUILD)/$(program).objects/common/program.o: $(BUILD)/identity))
+
+clean: ## remove what was built
+	rm -rf build
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+format: ## rewrite the C files in the project's format
+	$(CLANG_FORMAT) -i $(C_FILES)
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+-include $(wildcard tests/targets.mk tests/*/targets.mk bench/targets.mk manifests/targets.mk \
+         scripts/targets.mk)

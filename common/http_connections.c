@@ -1,0 +1,200 @@
+#include "http_connections.h"
+
+#include "clock.h"
+#include "log.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+/* Descriptors that are not connections: database, upstream, files, epoll, signals. */
+#define OTHER_DESCRIPTORS 256
+
+/* Connections beyond the cap for the moment in which the evicted ones are still closing. */
+#define EVICTION_RESERVE 32
+
+/* How many of the oldest are looked at for one that is idle; more would make accepting slow when
+ * all are busy. */
+#define EVICTION_SCAN 32
+
+#define SWEEP_INTERVAL_MS 1000
+
+/* In a list ordered by since_ms, oldest first. */
+struct entry {
+    struct entry *previous, *next;
+    int fd;
+    bool busy;        /* a request has begun and is not answered */
+    bool shut_down;   /* the library will notice and close it */
+    int64_t since_ms; /* accepted, or a request completed */
+};
+
+struct http_connections {
+    struct entry list; /* its next is the oldest, its previous the newest */
+    unsigned count;
+    unsigned maximum;
+    int64_t overdue_ms;
+    int64_t next_sweep_ms;
+};
+
+/* Raises the soft limit if it has to, and lowers the cap if that is not allowed. */
+static unsigned fit_descriptor_limit(int64_t maximum)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)maximum + EVICTION_RESERVE + OTHER_DESCRIPTORS;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return (unsigned)maximum;
+    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= needed)
+        return (unsigned)maximum;
+    rlim_t spare = limit.rlim_cur / 2;
+    if (limit.rlim_cur > 2 * (OTHER_DESCRIPTORS + EVICTION_RESERVE))
+        spare = limit.rlim_cur - OTHER_DESCRIPTORS - EVICTION_RESERVE;
+    log_warning("fewer connections than HTTP_CONNECTIONS_MAX: the limit of open files is low",
+                LOG_FIELDS(log_integer("open_files", (int64_t)limit.rlim_cur),
+                           log_integer("connections", (int64_t)spare)));
+    return (unsigned)spare;
+}
+
+struct http_connections *http_connections_create(int64_t maximum, int64_t overdue_ms)
+{
+    struct http_connections *connections = calloc(1, sizeof *connections);
+    if (connections == NULL)
+        return NULL;
+    connections->list.next = connections->list.previous = &connections->list;
+    connections->maximum = fit_descriptor_limit(maximum);
+    connections->overdue_ms = overdue_ms;
+    return connections;
+}
+
+static void unlink_entry(struct entry *entry)
+{
+    entry->previous->next = entry->next;
+    entry->next->previous = entry->previous;
+}
+
+static void append_entry(struct http_connections *connections, struct entry *entry)
+{
+    entry->since_ms = clock_monotonic_ms();
+    entry->previous = connections->list.previous;
+    entry->next = &connections->list;
+    entry->previous->next = entry;
+    connections->list.previous = entry;
+}
+
+void http_connections_destroy(struct http_connections *connections)
+{
+    if (connections == NULL)
+        return;
+    while (connections->list.next != &connections->list) {
+        struct entry *entry = connections->list.next;
+        unlink_entry(entry);
+        free(entry);
+    }
+    free(connections);
+}
+
+unsigned http_connections_library_limit(const struct http_connections *connections)
+{
+    return connections->maximum + EVICTION_RESERVE;
+}
+
+unsigned http_connections_count(const struct http_connections *connections)
+{
+    return connections->count;
+}
+
+/* The library sees the end of the stream, closes the connection and says so. */
+static void shut_down(struct entry *entry)
+{
+    if (entry->shut_down)
+        return;
+    entry->shut_down = true;
+    shutdown(entry->fd, SHUT_RDWR);
+}
+
+static void evict_one(struct http_connections *connections)
+{
+    struct entry *entry = connections->list.next;
+    for (int i = 0; i < EVICTION_SCAN && entry != &connections->list; i++, entry = entry->next)
+        if (!entry->busy && !entry->shut_down) {
+            shut_down(entry);
+            return;
+        }
+}
+
+void http_connections_notify(void *context, struct MHD_Connection *connection, void **slot,
+                             enum MHD_ConnectionNotificationCode code)
+{
+    struct http_connections *connections = context;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct entry *entry = calloc(1, sizeof *entry);
+        *slot = entry;
+        connections->count++;
+        if (entry == NULL || info == NULL) {
+            /* Only the library's own timeout guards this one. */
+            free(entry);
+            *slot = NULL;
+            return;
+        }
+        entry->fd = info->connect_fd;
+        append_entry(connections, entry);
+        if (connections->count > connections->maximum)
+            evict_one(connections);
+        return;
+    }
+    connections->count--;
+    struct entry *entry = *slot;
+    if (entry != NULL) {
+        unlink_entry(entry);
+        free(entry);
+        *slot = NULL;
+    }
+}
+
+static struct entry *entry_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+void http_connections_begin_request(struct http_connections *connections,
+                                    struct MHD_Connection *connection)
+{
+    struct entry *entry = entry_of(connection);
+    (void)connections;
+    if (entry != NULL)
+        entry->busy = true;
+}
+
+void http_connections_end_request(struct http_connections *connections,
+                                  struct MHD_Connection *connection)
+{
+    struct entry *entry = entry_of(connection);
+    if (entry == NULL)
+        return;
+    entry->busy = false;
+    unlink_entry(entry);
+    append_entry(connections, entry);
+}
+
+int64_t http_connections_sweep(struct http_connections *connections, int64_t now_ms)
+{
+    if (connections->count == 0)
+        return INT64_MAX;
+    if (now_ms < connections->next_sweep_ms)
+        return connections->next_sweep_ms;
+    connections->next_sweep_ms = now_ms + SWEEP_INTERVAL_MS;
+    for (struct entry *entry = connections->list.next; entry != &connections->list;
+         entry = entry->next) {
+        if (now_ms - entry->since_ms < connections->overdue_ms)
+            break;
+        shut_down(entry);
+    }
+    return connections->next_sweep_ms;
+}

@@ -1,0 +1,174 @@
+#include "log.h"
+
+#include "clock.h"
+
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Room kept for what closes a line that was cut. */
+#define TAIL_BYTES 8
+
+struct line {
+    char text[LOG_LINE_MAX_BYTES];
+    size_t length;
+};
+
+static const char *log_component = "";
+static enum log_level log_threshold = LOG_LEVEL_INFO;
+static atomic_uint_fast64_t dropped;
+
+void log_init(const char *component)
+{
+    log_component = component;
+}
+
+void log_set_level(enum log_level level)
+{
+    log_threshold = level;
+}
+
+uint64_t log_dropped_lines(void)
+{
+    return atomic_load_explicit(&dropped, memory_order_relaxed);
+}
+
+/* Appends all of the text or none of it. */
+static bool append(struct line *line, const char *text, size_t length)
+{
+    if (length > sizeof line->text - TAIL_BYTES - line->length)
+        return false;
+    memcpy(line->text + line->length, text, length);
+    line->length += length;
+    return true;
+}
+
+static bool append_text(struct line *line, const char *text)
+{
+    return append(line, text, strlen(text));
+}
+
+/* Length of the UTF-8 sequence at `s`, or 0 if it is not one (RFC 3629: no overlong forms, no
+ * surrogates, nothing above U+10FFFF). */
+static size_t utf8_length(const unsigned char *s)
+{
+    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
+    if (s[0] > 0xF4)
+        return 0;
+    for (size_t i = 1; i < length; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
+        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return length;
+}
+
+/* Text may come from a server or a client, so it can hold anything. Returns how many bytes of `s`
+ * the one appended character took, 0 if there was no room. */
+static size_t append_character(struct line *line, const unsigned char *s)
+{
+    size_t length = utf8_length(s);
+    char escape[8];
+
+    if (length == 0)
+        return append_text(line, "\\ufffd") ? 1 : 0;
+    if (s[0] >= 0x20 && s[0] != '"' && s[0] != '\\' && s[0] != 0x7F)
+        return append(line, (const char *)s, length) ? length : 0;
+    if (s[0] == '"' || s[0] == '\\')
+        snprintf(escape, sizeof escape, "\\%c", s[0]);
+    else if (s[0] == '\n')
+        snprintf(escape, sizeof escape, "\\n");
+    else
+        snprintf(escape, sizeof escape, "\\u%04x", s[0]);
+    return append_text(line, escape) ? 1 : 0;
+}
+
+static bool append_string(struct line *line, const char *text)
+{
+    if (text == NULL)
+        return append_text(line, "null");
+    if (!append_text(line, "\""))
+        return false;
+    const unsigned char *s = (const unsigned char *)text;
+    while (*s != '\0') {
+        size_t taken = append_character(line, s);
+        if (taken == 0)
+            break;
+        s += taken;
+    }
+    /* The closing quote takes of the room kept for it when the text filled the line. */
+    line->text[line->length++] = '"';
+    return *s == '\0';
+}
+
+static bool append_field(struct line *line, const struct log_field *field)
+{
+    size_t before = line->length;
+    char number[24];
+
+    if (append_text(line, ",\"") && append_text(line, field->key) && append_text(line, "\":")) {
+        if (field->type == LOG_FIELD_STRING)
+            return append_string(line, field->string);
+        snprintf(number, sizeof number, "%lld", (long long)field->integer);
+        if (append_text(line, number))
+            return true;
+    }
+    line->length = before;
+    return false;
+}
+
+static void write_line(const struct line *line)
+{
+    struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&output, 1, 0) != 1 || !(output.revents & POLLOUT) ||
+        write(STDERR_FILENO, line->text, line->length) != (ssize_t)line->length)
+        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+}
+
+static void log_write(enum log_level level, const char *message, const struct log_field *fields)
+{
+    static const char *const names[] = {"debug", "info", "warning", "error"};
+    char now[CLOCK_TIMESTAMP_SIZE];
+    struct line line = {.length = 0};
+
+    if (level < log_threshold)
+        return;
+    clock_format_timestamp(clock_realtime_ms(), now);
+    const struct log_field head[] = {log_string("level", names[level]),
+                                     log_string("component", log_component),
+                                     log_string("message", message),
+                                     {.type = LOG_FIELD_END}};
+    bool fits =
+        append_text(&line, "{\"time\":\"") && append_text(&line, now) && append_text(&line, "\"");
+    for (const struct log_field *field = head; fits && field->type != LOG_FIELD_END; field++)
+        fits = append_field(&line, field);
+    for (; fits && fields != NULL && fields->type != LOG_FIELD_END; fields++)
+        fits = append_field(&line, fields);
+    memcpy(line.text + line.length, "}\n", 2);
+    line.length += 2;
+    write_line(&line);
+}
+
+void log_debug(const char *message, const struct log_field *fields)
+{
+    log_write(LOG_LEVEL_DEBUG, message, fields);
+}
+
+void log_info(const char *message, const struct log_field *fields)
+{
+    log_write(LOG_LEVEL_INFO, message, fields);
+}
+
+void log_warning(const char *message, const struct log_field *fields)
+{
+    log_write(LOG_LEVEL_WARNING, message, fields);
+}
+
+void log_error(const char *message, const struct log_field *fields)
+{
+    log_write(LOG_LEVEL_ERROR, message, fields);
+}

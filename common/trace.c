@@ -1,0 +1,68 @@
+#include "trace.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#define VERSION_00_LENGTH (TRACE_PARENT_SIZE - 1)
+
+static bool is_lower_hex(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
+            return false;
+    return true;
+}
+
+static bool is_all_zero(const char *text, size_t length)
+{
+    return strspn(text, "0") >= length;
+}
+
+int trace_parse(const char *header, struct trace *trace)
+{
+    /* The shape is checked from the left, so a short header ends the check at its terminator. */
+    if (header == NULL || strnlen(header, VERSION_00_LENGTH) < VERSION_00_LENGTH)
+        return -1;
+    const char *trace_id = header + 3, *parent_id = header + 36, *flags = header + 53;
+    if (!is_lower_hex(header, 2) || header[2] != '-' || !is_lower_hex(trace_id, 32) ||
+        header[35] != '-' || !is_lower_hex(parent_id, 16) || header[52] != '-' ||
+        !is_lower_hex(flags, 2))
+        return -1;
+    char after = header[VERSION_00_LENGTH];
+    bool version_00 = memcmp(header, "00", 2) == 0;
+    if (memcmp(header, "ff", 2) == 0 || (version_00 && after != '\0') ||
+        (after != '\0' && after != '-'))
+        return -1;
+    if (is_all_zero(trace_id, 32) || is_all_zero(parent_id, 16))
+        return -1;
+    snprintf(trace->trace_id, sizeof trace->trace_id, "%.32s", trace_id);
+    snprintf(trace->parent_id, sizeof trace->parent_id, "%.16s", parent_id);
+    snprintf(trace->flags, sizeof trace->flags, "%.2s", flags);
+    return 0;
+}
+
+/* Ids only have to be unlikely to meet, so where the kernel has no entropy yet (the call would
+ * block) a counter-free fallback is not worth having: the id is then made of what there is. */
+static void random_hex(char *out, size_t digits)
+{
+    uint8_t bytes[16] = {0};
+    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
+        bytes[0] = 1;
+    for (size_t i = 0; i < digits / 2; i++)
+        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+void trace_continue(const struct trace *parent, char out[TRACE_PARENT_SIZE])
+{
+    char trace_id[TRACE_ID_SIZE], span_id[17];
+
+    if (parent == NULL)
+        random_hex(trace_id, 32);
+    random_hex(span_id, 16);
+    snprintf(out, TRACE_PARENT_SIZE, "00-%.32s-%.16s-%.2s",
+             parent == NULL ? trace_id : parent->trace_id, span_id,
+             parent == NULL ? "00" : parent->flags);
+}
