@@ -1,0 +1,23 @@
+# The pipeline's own checks: the bump, and the workflows.
+
+PIPELINE_TOOLS = $(BUILD)/tools/pipeline
+ROUNDS ?= 3
+WORKFLOWS = $(wildcard .github/workflows/*.yml)
+
+.PHONY: bump-test test-pipeline lint-workflows pipeline-tools
+
+pipeline-tools:
+	@tests/pipeline/install-tools $(PIPELINE_TOOLS) kustomize
+
+# The short form for `make test`: every case, and a few rounds of the race.
+test-pipeline: pipeline-tools
+	KUSTOMIZE='$(abspath $(PIPELINE_TOOLS))/kustomize' ROUNDS='$(ROUNDS)' \
+	  $(PYTHON) -m pytest -q tests/pipeline
+
+bump-test: ROUNDS = 50
+bump-test: test-pipeline ## the configuration bump: every case, and fifty rounds of eight pushers at once
+
+lint-workflows: ## actionlint and zizmor on .github/
+	@tests/pipeline/install-tools $(PIPELINE_TOOLS) actionlint zizmor
+	$(PIPELINE_TOOLS)/actionlint $(WORKFLOWS)
+	$(PIPELINE_TOOLS)/zizmor --offline --pedantic --quiet .github
