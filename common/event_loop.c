@@ -94,7 +94,14 @@ int event_loop_watch(struct event_loop *loop, int fd, uint32_t events,
         .events = events,
         .data.u64 = (uint64_t)watch->generation << 32 | (uint32_t)fd,
     };
-    if (epoll_ctl(loop->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) != 0)
+    /* A library may have closed the descriptor, which ends epoll's watch, and got the same number
+     * again for another one. */
+    int result = -1;
+    if (known)
+        result = epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, fd, &event);
+    if (!known || (result != 0 && errno == ENOENT))
+        result = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+    if (result != 0)
         return -1;
     watch->callback = callback;
     watch->context = context;

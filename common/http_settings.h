@@ -1,0 +1,70 @@
+/* http_settings.h - the settings that both daemons have, as rows for their tables. */
+#ifndef COMMON_HTTP_SETTINGS_H
+#define COMMON_HTTP_SETTINGS_H
+
+#include "settings.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http_settings {
+    int64_t port;
+    int64_t connections_max;
+    int64_t idle_timeout_ms;
+    int64_t request_timeout_ms;
+    int64_t drain_ms;
+    int log_level; /* enum log_level */
+    bool access_log;
+};
+
+/* Rows for a struct that has a struct http_settings as its member `http`. */
+#define HTTP_SETTINGS_ROWS(owner, default_port)                                                    \
+    {.name = "PORT",                                                                               \
+     .type = SETTING_INTEGER,                                                                      \
+     .offset = offsetof(owner, http.port),                                                         \
+     .default_value = default_port,                                                                \
+     .minimum = 0,                                                                                 \
+     .maximum = 65535,                                                                             \
+     .help = "TCP port to listen on, on all addresses; 0 takes a free one."},                      \
+        {.name = "HTTP_CONNECTIONS_MAX",                                                           \
+         .type = SETTING_INTEGER,                                                                  \
+         .offset = offsetof(owner, http.connections_max),                                          \
+         .default_value = "4096",                                                                  \
+         .minimum = 8,                                                                             \
+         .maximum = 100000,                                                                        \
+         .help = "Open connections; over it the one idle longest is closed. 9 KiB each."},         \
+        {.name = "HTTP_IDLE_TIMEOUT_MS",                                                           \
+         .type = SETTING_INTEGER,                                                                  \
+         .offset = offsetof(owner, http.idle_timeout_ms),                                          \
+         .default_value = "30000",                                                                 \
+         .minimum = 1000,                                                                          \
+         .maximum = 3600000,                                                                       \
+         .help = "Time a connection may be silent."},                                              \
+        {.name = "HTTP_REQUEST_TIMEOUT_MS",                                                        \
+         .type = SETTING_INTEGER,                                                                  \
+         .offset = offsetof(owner, http.request_timeout_ms),                                       \
+         .default_value = "10000",                                                                 \
+         .minimum = 1000,                                                                          \
+         .maximum = 600000,                                                                        \
+         .help = "Time for sending a request and taking its answer; a connection that completes "  \
+                 "none within this and the idle timeout is closed."},                              \
+        {.name = "DRAIN_MS",                                                                       \
+         .type = SETTING_INTEGER,                                                                  \
+         .offset = offsetof(owner, http.drain_ms),                                                 \
+         .default_value = "5000",                                                                  \
+         .minimum = 0,                                                                             \
+         .maximum = 300000,                                                                        \
+         .help = "Time after SIGTERM or SIGINT in which requests are still served."},              \
+        {.name = "LOG_LEVEL",                                                                      \
+         .type = SETTING_CHOICE,                                                                   \
+         .offset = offsetof(owner, http.log_level),                                                \
+         .default_value = "info",                                                                  \
+         .choices = "debug info warning error",                                                    \
+         .help = "Least level of the lines that are logged."},                                     \
+    {                                                                                              \
+        .name = "ACCESS_LOG", .type = SETTING_BOOLEAN, .offset = offsetof(owner, http.access_log), \
+        .default_value = "false", .help = "Log a line for each request."                           \
+    }
+
+#endif

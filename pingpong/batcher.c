@@ -1,0 +1,253 @@
+#include "batcher.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "waiting_list.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const double size_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
+
+enum failure { QUEUE_FULL, TIMED_OUT, OUTCOME_UNKNOWN, FAILURES };
+
+static const char *const failure_labels[FAILURES] = {"reason=\"queue_full\"", "reason=\"timeout\"",
+                                                     "reason=\"unknown\""};
+static const char *const failure_messages[FAILURES] = {
+    "too many pings are waiting; this one was not counted",
+    "the database did not answer in time; this ping was not counted",
+    "the database did not answer in time; this ping may have been counted"};
+static const char *const outcome_labels[] = {"outcome=\"committed\"", "outcome=\"repeated\"",
+                                             "outcome=\"abandoned\""};
+
+struct batcher {
+    struct database *database;
+    struct batcher_options options;
+
+    struct waiting_list pings; /* not sent */
+    struct waiting_list batch; /* sent, and still waiting for their numbers */
+    int64_t batch_size;        /* 0: none under way */
+    int64_t batch_expired;     /* members of it that were answered already, the first ones */
+    int64_t batch_sent_ns;
+    struct waiting_list counts;  /* readings not sent */
+    struct waiting_list reading; /* sent */
+
+    uint64_t acknowledged;
+    uint64_t failed[FAILURES];
+    uint64_t recovered[3]; /* by enum database_outcome */
+    struct histogram batch_sizes;
+    struct histogram commit_seconds;
+};
+
+static void answer_number(struct http_request *request, int64_t number)
+{
+    char body[48];
+    int length = snprintf(body, sizeof body, "{\"pong\":%" PRId64 "}", number);
+    http_respond(request, 200, "application/json", body, (size_t)length);
+}
+
+static void fail(struct batcher *batcher, struct http_request *request, enum failure failure)
+{
+    batcher->failed[failure]++;
+    http_respond_error(request, 503, failure_messages[failure]);
+}
+
+static int64_t waiting(const struct batcher *batcher)
+{
+    return batcher->pings.count + batcher->batch.count + batcher->counts.count +
+           batcher->reading.count;
+}
+
+static void enqueue(struct batcher *batcher, struct waiting_list *list,
+                    struct http_request *request)
+{
+    if (waiting(batcher) >= batcher->options.queue_max)
+        fail(batcher, request, QUEUE_FULL);
+    else
+        waiting_list_append(list, request, clock_monotonic_ms() + batcher->options.timeout_ms);
+}
+
+void batcher_ping(struct batcher *batcher, struct http_request *request)
+{
+    enqueue(batcher, &batcher->pings, request);
+}
+
+void batcher_read_count(struct batcher *batcher, struct http_request *request)
+{
+    enqueue(batcher, &batcher->counts, request);
+}
+
+/* The batch's last number is `count`. */
+static void settle(struct batcher *batcher, int64_t count)
+{
+    int64_t number = count - batcher->batch_size + batcher->batch_expired;
+    struct http_request *request;
+
+    batcher->batch_size = 0;
+    while ((request = waiting_list_take(&batcher->batch)) != NULL) {
+        batcher->acknowledged++;
+        answer_number(request, ++number);
+    }
+}
+
+static void on_batch_committed(void *context, int64_t count)
+{
+    struct batcher *batcher = context;
+    double seconds = (double)(clock_monotonic_ns() - batcher->batch_sent_ns) / 1e9;
+
+    histogram_observe(&batcher->commit_seconds, seconds);
+    settle(batcher, count);
+}
+
+static void on_batch_resolved(void *context, enum database_outcome outcome, int64_t count)
+{
+    struct batcher *batcher = context;
+    struct http_request *request;
+
+    batcher->recovered[outcome]++;
+    if (outcome == DATABASE_COMMITTED) {
+        settle(batcher, count);
+    } else if (outcome == DATABASE_NOT_COMMITTED) {
+        waiting_list_prepend(&batcher->pings, &batcher->batch);
+    } else {
+        while ((request = waiting_list_take(&batcher->batch)) != NULL)
+            fail(batcher, request, OUTCOME_UNKNOWN);
+    }
+    batcher->batch_size = 0;
+}
+
+static void on_count_read(void *context, int64_t count)
+{
+    struct batcher *batcher = context;
+    struct http_request *request;
+
+    while ((request = waiting_list_take(&batcher->reading)) != NULL)
+        answer_number(request, count);
+}
+
+static void on_read_lost(void *context)
+{
+    struct batcher *batcher = context;
+    waiting_list_prepend(&batcher->counts, &batcher->reading);
+}
+
+const struct database_callbacks batcher_database_callbacks = {
+    .batch_committed = on_batch_committed,
+    .batch_resolved = on_batch_resolved,
+    .count_read = on_count_read,
+    .read_lost = on_read_lost,
+};
+
+/* Answers those whose time is up. Returns how many they were. */
+static int64_t expire(struct batcher *batcher, struct waiting_list *list, int64_t now_ms,
+                      enum failure failure)
+{
+    int64_t expired = 0;
+    while (waiting_list_deadline_ms(list) <= now_ms) {
+        fail(batcher, waiting_list_take(list), failure);
+        expired++;
+    }
+    return expired;
+}
+
+static int64_t expire_all(struct batcher *batcher, int64_t now_ms)
+{
+    int64_t sent = expire(batcher, &batcher->batch, now_ms, OUTCOME_UNKNOWN);
+    batcher->batch_expired += sent;
+    return sent + expire(batcher, &batcher->pings, now_ms, TIMED_OUT) +
+           expire(batcher, &batcher->counts, now_ms, TIMED_OUT) +
+           expire(batcher, &batcher->reading, now_ms, TIMED_OUT);
+}
+
+static void send_batch(struct batcher *batcher)
+{
+    /* Nobody would hear the numbers of those who have left. */
+    waiting_list_drop_abandoned(&batcher->pings);
+    if (batcher->pings.count == 0)
+        return;
+    waiting_list_prepend(&batcher->batch, &batcher->pings);
+    batcher->batch_size = batcher->batch.count;
+    batcher->batch_expired = 0;
+    batcher->batch_sent_ns = clock_monotonic_ns();
+    histogram_observe(&batcher->batch_sizes, (double)batcher->batch_size);
+    database_send_batch(batcher->database, batcher->batch_size);
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t step(void *context, int64_t now_ms)
+{
+    struct batcher *batcher = context;
+
+    int64_t expired = expire_all(batcher, now_ms);
+    if (batcher->pings.count > 0 && batcher->batch_size == 0 &&
+        database_can_send_batch(batcher->database))
+        send_batch(batcher);
+    if (batcher->counts.count > 0 && database_can_read(batcher->database)) {
+        waiting_list_prepend(&batcher->reading, &batcher->counts);
+        database_read(batcher->database);
+    }
+    /* Answers made here are for the HTTP server's step, which has run before. */
+    if (expired > 0)
+        return now_ms;
+    return earliest(earliest(waiting_list_deadline_ms(&batcher->pings),
+                             waiting_list_deadline_ms(&batcher->batch)),
+                    earliest(waiting_list_deadline_ms(&batcher->counts),
+                             waiting_list_deadline_ms(&batcher->reading)));
+}
+
+int batcher_create(struct batcher **created, struct event_loop *loop,
+                   const struct batcher_options *options)
+{
+    struct batcher *batcher = calloc(1, sizeof *batcher);
+    if (batcher == NULL)
+        return -1;
+    batcher->options = *options;
+    batcher->batch_sizes.bounds = size_bounds;
+    batcher->batch_sizes.bound_count = sizeof size_bounds / sizeof size_bounds[0];
+    batcher->commit_seconds.bounds = histogram_seconds_bounds;
+    batcher->commit_seconds.bound_count = histogram_seconds_bound_count;
+    event_loop_add_step(loop, step, batcher);
+    *created = batcher;
+    return 0;
+}
+
+void batcher_use(struct batcher *batcher, struct database *database)
+{
+    batcher->database = database;
+}
+
+void batcher_destroy(struct batcher *batcher)
+{
+    free(batcher);
+}
+
+void batcher_write_metrics(const struct batcher *batcher, FILE *out)
+{
+    metrics_write_counter(out, "pingpong_pings_total", "Pings counted and acknowledged.",
+                          batcher->acknowledged);
+    metrics_write_header(out, "pingpong_pings_failed_total", "counter",
+                         "Requests for the counter that got no number, by reason.");
+    for (int i = 0; i < FAILURES; i++)
+        metrics_write_sample(out, "pingpong_pings_failed_total", failure_labels[i],
+                             (double)batcher->failed[i]);
+    metrics_write_header(out, "pingpong_recovered_batches_total", "counter",
+                         "Batches whose connection was lost, by what had become of them.");
+    for (int i = 0; i < 3; i++)
+        metrics_write_sample(out, "pingpong_recovered_batches_total", outcome_labels[i],
+                             (double)batcher->recovered[i]);
+    metrics_write_header(out, "pingpong_batch_size", "histogram", "Pings in one transaction.");
+    metrics_write_histogram(out, "pingpong_batch_size", NULL, &batcher->batch_sizes);
+    metrics_write_header(out, "pingpong_commit_duration_seconds", "histogram",
+                         "Time from sending a batch to hearing that it is committed.");
+    metrics_write_histogram(out, "pingpong_commit_duration_seconds", NULL,
+                            &batcher->commit_seconds);
+    metrics_write_gauge(out, "pingpong_queue_length",
+                        "Requests waiting for the database, under way ones included.",
+                        (double)waiting(batcher));
+}

@@ -1,0 +1,275 @@
+#include "connection.h"
+
+#include "log.h"
+
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define ERROR_BYTES 512
+
+struct connection {
+    PGconn *pg;
+    enum connection_status status;
+    uint32_t events;
+    bool pipelined;
+    int unanswered;   /* scripts or prepared statements sent and not yet CONNECTION_DONE */
+    PGresult *result; /* the one whose values were handed out last */
+    char error[ERROR_BYTES];
+};
+
+/* The server's notices are no output of ours. */
+static void on_notice(void *context, const char *message)
+{
+    (void)context;
+    log_debug("database notice", LOG_FIELDS(log_string("detail", message)));
+}
+
+static void note_error(struct connection *connection, const char *message)
+{
+    snprintf(connection->error, sizeof connection->error, "%s", message);
+    for (char *c = connection->error; *c != '\0'; c++)
+        if (*c == '\n' || *c == '\t')
+            *c = ' ';
+    size_t length = strlen(connection->error);
+    while (length > 0 && connection->error[length - 1] == ' ')
+        connection->error[--length] = '\0';
+}
+
+static int lose(struct connection *connection)
+{
+    note_error(connection, PQerrorMessage(connection->pg));
+    connection->status = CONNECTION_LOST;
+    return -1;
+}
+
+/* libpq wants one host for each address. */
+static char *repeat_host(const char *host, int count)
+{
+    size_t length = strlen(host);
+    char *list = malloc((size_t)count * (length + 1) + 1);
+    if (list == NULL)
+        return NULL;
+    char *end = list;
+    for (int i = 0; i < count; i++) {
+        if (i > 0)
+            *end++ = ',';
+        memcpy(end, host, length);
+        end += length;
+    }
+    *end = '\0';
+    return list;
+}
+
+static PGconn *start(const struct connection_options *options, const char *hosts)
+{
+    char unacknowledged[24];
+    snprintf(unacknowledged, sizeof unacknowledged, "%" PRId64, options->unacknowledged_ms);
+
+    const char *const names[] = {"host",
+                                 "hostaddr",
+                                 "port",
+                                 "user",
+                                 "password",
+                                 "dbname",
+                                 "sslmode",
+                                 "application_name",
+                                 "client_encoding",
+                                 "gssencmode",
+                                 "target_session_attrs",
+                                 "keepalives_idle",
+                                 "keepalives_interval",
+                                 "keepalives_count",
+                                 "tcp_user_timeout",
+                                 NULL};
+    /* GSS encryption could wait on a ticket server; a standby could not count. */
+    const char *const values[] = {hosts,
+                                  options->addresses,
+                                  options->port,
+                                  options->user,
+                                  options->password,
+                                  options->database,
+                                  options->ssl_mode,
+                                  "pingpong",
+                                  "UTF8",
+                                  "disable",
+                                  "read-write",
+                                  "5",
+                                  "2",
+                                  "3",
+                                  unacknowledged,
+                                  NULL};
+    return PQconnectStartParams(names, values, 0);
+}
+
+struct connection *connection_open(const struct connection_options *options)
+{
+    struct connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    int count = options->addresses == NULL ? 1 : options->address_count;
+    char *hosts = repeat_host(options->host, count);
+    if (hosts != NULL)
+        connection->pg = start(options, hosts);
+    free(hosts);
+    if (connection->pg == NULL) {
+        free(connection);
+        return NULL;
+    }
+    PQsetNoticeProcessor(connection->pg, on_notice, NULL);
+    connection->status = CONNECTION_CONNECTING;
+    connection->events = EPOLLOUT;
+    if (PQstatus(connection->pg) == CONNECTION_BAD)
+        (void)lose(connection);
+    return connection;
+}
+
+void connection_close(struct connection *connection)
+{
+    if (connection == NULL)
+        return;
+    PQclear(connection->result);
+    PQfinish(connection->pg);
+    free(connection);
+}
+
+int connection_socket(const struct connection *connection)
+{
+    return PQsocket(connection->pg);
+}
+
+uint32_t connection_events(const struct connection *connection)
+{
+    return connection->events;
+}
+
+static int flush(struct connection *connection)
+{
+    int left = PQflush(connection->pg);
+    if (left < 0)
+        return lose(connection);
+    connection->events = left > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN;
+    return 0;
+}
+
+static enum connection_status advance_connecting(struct connection *connection)
+{
+    switch (PQconnectPoll(connection->pg)) {
+    case PGRES_POLLING_OK:
+        if (PQsetnonblocking(connection->pg, 1) != 0) {
+            (void)lose(connection);
+            break;
+        }
+        connection->status = CONNECTION_OPEN;
+        connection->events = EPOLLIN;
+        break;
+    case PGRES_POLLING_READING:
+        connection->events = EPOLLIN;
+        break;
+    case PGRES_POLLING_WRITING:
+        connection->events = EPOLLOUT;
+        break;
+    default:
+        (void)lose(connection);
+        break;
+    }
+    return connection->status;
+}
+
+enum connection_status connection_advance(struct connection *connection)
+{
+    if (connection->status == CONNECTION_CONNECTING)
+        return advance_connecting(connection);
+    if (connection->status == CONNECTION_LOST)
+        return CONNECTION_LOST;
+    if (PQconsumeInput(connection->pg) != 1)
+        (void)lose(connection);
+    else if (connection->events & EPOLLOUT)
+        (void)flush(connection);
+    return connection->status;
+}
+
+static struct connection_result first_row(struct connection *connection)
+{
+    struct connection_result out = {.kind = CONNECTION_NO_ROW};
+
+    if (PQntuples(connection->result) == 0)
+        return out;
+    out.kind = CONNECTION_ROW;
+    out.columns = PQnfields(connection->result);
+    for (int i = 0; i < out.columns && i < CONNECTION_COLUMNS_MAX; i++)
+        if (!PQgetisnull(connection->result, 0, i))
+            out.values[i] = PQgetvalue(connection->result, 0, i);
+    return out;
+}
+
+static struct connection_result done(struct connection *connection)
+{
+    connection->unanswered--;
+    return (struct connection_result){.kind = CONNECTION_DONE};
+}
+
+struct connection_result connection_next(struct connection *connection)
+{
+    struct connection_result nothing = {.kind = CONNECTION_NOTHING};
+
+    PQclear(connection->result);
+    connection->result = NULL;
+    while (connection->status == CONNECTION_OPEN && connection->unanswered > 0 &&
+           !PQisBusy(connection->pg)) {
+        connection->result = PQgetResult(connection->pg);
+        if (connection->result == NULL) {
+            /* The end of a script; in a pipeline, of a statement whose sync is still to come. */
+            if (!connection->pipelined)
+                return done(connection);
+            continue;
+        }
+        switch (PQresultStatus(connection->result)) {
+        case PGRES_TUPLES_OK:
+            return first_row(connection);
+        case PGRES_COMMAND_OK:
+            return (struct connection_result){.kind = CONNECTION_NO_ROW};
+        case PGRES_PIPELINE_SYNC:
+            return done(connection);
+        default:
+            note_error(connection, PQresultErrorMessage(connection->result));
+            return (struct connection_result){.kind = CONNECTION_FAILED};
+        }
+    }
+    return nothing;
+}
+
+const char *connection_error(struct connection *connection)
+{
+    return connection->error;
+}
+
+int connection_send_script(struct connection *connection, const char *sql)
+{
+    if (PQsendQuery(connection->pg, sql) != 1)
+        return lose(connection);
+    connection->unanswered++;
+    return flush(connection);
+}
+
+int connection_begin_pipeline(struct connection *connection)
+{
+    if (PQenterPipelineMode(connection->pg) != 1)
+        return lose(connection);
+    connection->pipelined = true;
+    return 0;
+}
+
+int connection_send_prepared(struct connection *connection, const char *statement, int count,
+                             const char *const *parameters)
+{
+    if (PQsendQueryPrepared(connection->pg, statement, count, parameters, NULL, NULL, 0) != 1 ||
+        PQpipelineSync(connection->pg) != 1)
+        return lose(connection);
+    connection->unanswered++;
+    return flush(connection);
+}

@@ -1,0 +1,13 @@
+/* password.h - the database password, from a setting or from a file that may change. Any thread. */
+#ifndef PINGPONG_PASSWORD_H
+#define PINGPONG_PASSWORD_H
+
+#include "attributes.h"
+
+#define PASSWORD_SIZE 1024
+
+/* Copies `value`, or if `file` is not NULL the file's first line, into `out`; neither gives "".
+ * Returns 0, or -1 with errno if the file cannot be read (EFBIG: it is too long). */
+MUST_CHECK int password_read(const char *value, const char *file, char out[PASSWORD_SIZE]);
+
+#endif

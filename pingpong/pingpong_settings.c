@@ -1,0 +1,119 @@
+#include "pingpong_settings.h"
+
+#include "log.h"
+#include "password.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define ROW(member) offsetof(struct pingpong_settings, member)
+
+static const char *const ssl_modes[] = {"disable", "allow",     "prefer",
+                                        "require", "verify-ca", "verify-full"};
+
+const struct setting pingpong_settings_table[] = {
+    HTTP_SETTINGS_ROWS(struct pingpong_settings, "3001"),
+    {.name = "DB_HOST",
+     .type = SETTING_STRING,
+     .offset = ROW(database.host),
+     .default_value = "localhost",
+     .help = "PostgreSQL's host name or address, or the directory of its Unix socket."},
+    {.name = "DB_PORT",
+     .type = SETTING_INTEGER,
+     .offset = ROW(database.port),
+     .default_value = "5432",
+     .minimum = 1,
+     .maximum = 65535,
+     .help = "PostgreSQL's port."},
+    {.name = "DB_USER",
+     .type = SETTING_STRING,
+     .offset = ROW(database.user),
+     .default_value = "postgres",
+     .help = "Role to connect as."},
+    {.name = "DB_PASSWORD",
+     .type = SETTING_STRING,
+     .offset = ROW(database.password),
+     .help = "The role's password."},
+    {.name = "DB_PASSWORD_FILE",
+     .type = SETTING_STRING,
+     .offset = ROW(database.password_file),
+     .help = "File with the password in its first line, instead of DB_PASSWORD; read anew for "
+             "each connection."},
+    {.name = "DB_NAME",
+     .type = SETTING_STRING,
+     .offset = ROW(database.name),
+     .default_value = "postgres",
+     .help = "Database to use."},
+    {.name = "DB_SSLMODE",
+     .type = SETTING_CHOICE,
+     .offset = ROW(ssl_mode),
+     .default_value = "prefer",
+     .choices = "disable allow prefer require verify-ca verify-full",
+     .help = "Use of TLS, in libpq's words."},
+    {.name = "DB_CONNECT_TIMEOUT_MS",
+     .type = SETTING_INTEGER,
+     .offset = ROW(database.connect_timeout_ms),
+     .default_value = "1500",
+     .minimum = 100,
+     .maximum = 60000,
+     .help = "Time for one attempt to connect, until statements can be sent."},
+    {.name = "DB_TIMEOUT_MS",
+     .type = SETTING_INTEGER,
+     .offset = ROW(database.query_timeout_ms),
+     .default_value = "1500",
+     .minimum = 100,
+     .maximum = 60000,
+     .help = "Time for an answer, after which the connection is given up."},
+    {.name = "PING_TIMEOUT_MS",
+     .type = SETTING_INTEGER,
+     .offset = ROW(batcher.timeout_ms),
+     .default_value = "2000",
+     .minimum = 10,
+     .maximum = 60000,
+     .help = "Time a ping waits for the database before it is answered with 503."},
+    {.name = "PING_QUEUE_MAX",
+     .type = SETTING_INTEGER,
+     .offset = ROW(batcher.queue_max),
+     .default_value = "4096",
+     .minimum = 1,
+     .maximum = 1000000,
+     .help = "Pings that may wait at a time; one more is answered with 503 at once."},
+};
+const size_t pingpong_settings_count =
+    sizeof pingpong_settings_table / sizeof pingpong_settings_table[0];
+
+/* A wrong path or an unreadable file is a mistake to be told at the start, not at every attempt
+ * to connect. */
+static int check_password(const struct database_options *database)
+{
+    char password[PASSWORD_SIZE];
+
+    if (database->password != NULL && database->password_file != NULL) {
+        log_error("settings exclude each other",
+                  LOG_FIELDS(log_string("setting", "DB_PASSWORD_FILE"),
+                             log_string("accepted", "either DB_PASSWORD or DB_PASSWORD_FILE")));
+        return -1;
+    }
+    int result = password_read(database->password, database->password_file, password);
+    explicit_bzero(password, sizeof password);
+    if (result == 0)
+        return 0;
+    if (database->password_file == NULL)
+        log_error("setting not accepted", LOG_FIELDS(log_string("setting", "DB_PASSWORD"),
+                                                     log_string("accepted", "up to 1023 bytes")));
+    else
+        log_error("setting not accepted",
+                  LOG_FIELDS(log_string("setting", "DB_PASSWORD_FILE"),
+                             log_string("value", database->password_file),
+                             log_string("accepted", "a readable file of up to 1023 bytes"),
+                             log_string("error", strerror(errno))));
+    return -1;
+}
+
+int pingpong_settings_load(struct pingpong_settings *settings)
+{
+    if (settings_load(pingpong_settings_table, pingpong_settings_count, settings) != 0)
+        return -1;
+    settings->database.ssl_mode = ssl_modes[settings->ssl_mode];
+    return check_password(&settings->database);
+}

@@ -1,0 +1,69 @@
+#include "routes.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "process_metrics.h"
+
+#include <stdlib.h>
+
+static void handle_ping(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+    batcher_ping(routes->batcher, request);
+}
+
+static void handle_count(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+    batcher_read_count(routes->batcher, request);
+}
+
+static void handle_root(void *context, struct http_request *request)
+{
+    (void)context;
+    http_respond_text(request, 200, "OK");
+}
+
+/* Readiness. Costs the database nothing: what is known of it is at most a second old. */
+static void handle_healthz(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+
+    if (lifecycle_is_draining(routes->lifecycle))
+        http_respond_text(request, 500, "Draining");
+    else if (database_is_ready(routes->database, clock_monotonic_ms()))
+        http_respond_text(request, 200, "OK");
+    else
+        http_respond_text(request, 500, "DB Not Ready");
+}
+
+static void handle_metrics(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out != NULL) {
+        http_server_write_metrics(routes->server, out);
+        batcher_write_metrics(routes->batcher, out);
+        database_write_metrics(routes->database, out);
+        process_metrics_write("pingpong", out);
+    }
+    if (out == NULL || fclose(out) != 0)
+        http_respond_error(request, 500, "out of memory");
+    else
+        http_respond(request, 200, METRICS_CONTENT_TYPE, text, length);
+    free(text);
+}
+
+const struct http_route routes_table[] = {
+    {"/ping", HTTP_GET | HTTP_POST, handle_ping},
+    {"/pingpong", HTTP_GET | HTTP_POST, handle_ping},
+    {"/count", HTTP_GET | HTTP_HEAD, handle_count},
+    {"/healthz", HTTP_GET | HTTP_HEAD, handle_healthz},
+    {"/livez", HTTP_GET | HTTP_HEAD, handle_root},
+    {"/", HTTP_GET | HTTP_HEAD, handle_root},
+    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
+};
+const size_t routes_count = sizeof routes_table / sizeof routes_table[0];

@@ -1,0 +1,54 @@
+/* schema.h - the SQL that the service lives on.
+ *
+ * counters, one row by constraint (id = 1):
+ *   count   the counter. The original Node.js service made it INT, perhaps with two rows; it is
+ *           taken over in place as BIGINT and counts on from the highest value.
+ *   ledger  three elements for each writer slot s: 3s-2 the key that the writer's next batch has to
+ *           present, 3s-1 the ticket of its last batch, 3s the count after that batch.
+ * pingpong_writers: which writer (a process) has which slot, and when it was last seen.
+ *
+ * The ledger is what makes a batch happen exactly once. A batch's ticket is the key plus one and
+ * becomes the next key, so its one UPDATE applies only directly after the batch before it. On a new
+ * connection the writer first changes its key to a random one, after which no earlier statement of
+ * its own can apply any more, wherever it is still travelling, and reads the rest: if the last
+ * ticket is the lost batch's, the batch was committed, with the recorded count; if it is the one
+ * before, the batch was not committed and never will be. Registering again and again changes
+ * nothing of that, so its own answer may be lost as well. The ledger is in the row that a ping
+ * updates anyway: it costs neither a second row nor a second lock. Slots of writers not seen for a
+ * while go to new ones, so the row grows only with how many writers there are at a time.
+ */
+#ifndef PINGPONG_SCHEMA_H
+#define PINGPONG_SCHEMA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* How long a writer has to be silent before its slot may go to another: far longer than any ping
+ * waits, so nobody is waiting for the outcome that is forgotten with it. */
+#define SCHEMA_WRITER_EXPIRY_S 600
+
+/* Large enough for every text below. */
+#define SCHEMA_SQL_SIZE 2048
+
+/* Prepared statements: batch takes its size and ticket and returns the count; read returns the
+ * count; touch keeps the writer's slot and returns it; release gives it up. */
+#define SCHEMA_BATCH "batch"
+#define SCHEMA_READ "read"
+#define SCHEMA_TOUCH "touch"
+#define SCHEMA_RELEASE "release"
+
+/* Session settings, then one row with one boolean: all of the schema is there. */
+void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms);
+
+/* Makes or migrates the schema, safely when several do it together. */
+extern const char schema_create_sql[];
+
+/* Registers `writer` with the random key `key`. Gives one row of three: the slot, and the ticket
+ * and count of the writer's last batch (in a slot that was not its own before: the key and the
+ * count now); no such row if the counter's row is missing. */
+void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key);
+
+/* Prepares the statements for the writer and its slot. */
+void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot);
+
+#endif
