@@ -35,7 +35,7 @@ SOURCES_reader = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) log-ou
 PROGRAMS = pingpong writer reader
 
 .DEFAULT_GOAL := all
-.PHONY: all clean format help
+.PHONY: all clean format help lint run run-clean
 all: $(PROGRAMS:%=$(BUILD)/%) ## build the three programs into build/
 
 # Distributions disagree on where libpq's header is; pkg-config knows.
@@ -61,6 +61,22 @@ FORCE:
 %/common/program.o: ALL_CFLAGS += -DLOG_PONG_VERSION='"$(VERSION)"' -DLOG_PONG_COMMIT='"$(COMMIT)"'
 $(foreach program,$(PROGRAMS),$(eval $(BUILD)/$(program).objects/common/program.o: $(BUILD)/identity))
 
+run: ## install, build and run everything here until Ctrl-C
+	@scripts/install-packages build run
+	@$(MAKE) --no-print-directory -j2 all
+	@BUILD_DIR='$(BUILD)' scripts/run
+
+run-clean: ## delete what `make run` keeps in .run/, the count included
+	@scripts/run --remove-data
+
+# The other linters are where there is something for them to look at.
+LINTERS = $(if $(wildcard manifests/targets.mk),lint-manifests) \
+          $(if $(wildcard .github/workflows/*.yml),lint-workflows)
+lint: ## format, analyzers, scripts, workflows, manifests; installs what it needs
+	@scripts/install-packages build lint
+	@CLANG_FORMAT='$(CLANG_FORMAT)' PYTHON='$(PYTHON)' scripts/lint
+	$(if $(strip $(LINTERS)),@$(MAKE) --no-print-directory $(LINTERS))
+
 clean: ## remove what was built
 	rm -rf build
 
@@ -69,7 +85,7 @@ format: ## rewrite the C files in the project's format
 	$(CLANG_FORMAT) -i $(C_FILES)
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 -include $(wildcard tests/targets.mk tests/*/targets.mk bench/targets.mk manifests/targets.mk \
          scripts/targets.mk)

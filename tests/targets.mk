@@ -1,0 +1,71 @@
+# Included by the Makefile: what `make test` is made of.
+#
+#   make test                    everything, under both sanitizers; installs what is missing first
+#   make unit                    the unit tests, on the build in BUILD
+#   make blackbox K=healthz      the black-box tests whose names match, on the build in BUILD
+#   make blackbox BUILD=build/tsan SANITIZE=thread
+
+K ?=
+WORKERS ?= 3
+
+# A unit test links with the modules it uses out of each program's own objects.
+UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
+UNIT_HELPERS = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+UNIT_ARCHIVES = $(PROGRAMS:%=$(BUILD)/tests/unit/%.a)
+UNIT_PACKAGES = $(sort $(foreach program,$(PROGRAMS),$(PACKAGES_$(program)))) cmocka
+
+define archive_rules
+$(BUILD)/tests/unit/$(1).a: $$(filter-out %/main.o,$$(OBJECTS_$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach program,$(PROGRAMS),$(eval $(call archive_rules,$(program))))
+
+$(BUILD)/tests/unit/%.o: tests/unit/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(call cflags_of,$(UNIT_PACKAGES)) -c -o $@ $<
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELPERS) $(UNIT_ARCHIVES)
+	$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(UNIT_ARCHIVES) \
+	  $(call libs_of,$(UNIT_PACKAGES)) $(LDLIBS) -lm -lpthread
+.PRECIOUS: $(BUILD)/tests/unit/%.o
+-include $(UNIT_TESTS:%=$(BUILD)/tests/unit/%.d) $(UNIT_HELPERS:.o=.d)
+
+# Some kernels place things at more random addresses than older sanitizers can bear.
+FIXED_ADDRESSES = $(if $(SANITIZE),$(shell setarch -R true 2>/dev/null && echo setarch -R))
+SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
+                    UBSAN_OPTIONS=print_stacktrace=1 \
+                    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/blackbox/tsan.supp
+PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+
+.PHONY: test test-packages test-all unit unit-build blackbox footprint
+test: test-packages ## unit and black-box tests under sanitizers; installs what they need
+	@$(MAKE) --no-print-directory test-all
+
+test-packages:
+	@scripts/install-packages build run test
+
+test-all:
+	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory unit BUILD=build/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory blackbox BUILD=build/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/tsan SANITIZE=thread
+	@$(MAKE) --no-print-directory unit BUILD=build/tsan SANITIZE=thread
+	@$(MAKE) --no-print-directory blackbox BUILD=build/tsan SANITIZE=thread
+	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/clang CC=clang
+	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory footprint
+
+unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
+
+unit: unit-build ## unit tests on the build in BUILD
+	@set -e; for test in $(UNIT_TESTS); do \
+	  env $(SANITIZER_OPTIONS) $(FIXED_ADDRESSES) $(BUILD)/tests/unit/$$test; done
+
+blackbox: all ## black-box tests on the build in BUILD (K=name: some of them)
+	env $(SANITIZER_OPTIONS) BUILD_DIR=$(abspath $(BUILD)) $(FIXED_ADDRESSES) \
+	  $(PYTEST) -n $(WORKERS) -m 'not footprint' $(if $(K),-k '$(K)') tests/blackbox
+
+# Memory and the time to start are the plain build's, and measured one after the other.
+footprint: all ## memory and start time of the build in BUILD
+	env BUILD_DIR=$(abspath $(BUILD)) $(PYTEST) -m footprint tests/blackbox
