@@ -5,7 +5,7 @@
 /* The caller must look at what the function returns: it can fail. */
 #define MUST_CHECK __attribute__((warn_unused_result))
 
-/* The format string is argument `format`, its values start at argument `first`. */
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
+/* The format string is argument `text`, its values start at argument `first`. */
+#define PRINTF_LIKE(text, first) __attribute__((__format__(printf, text, first)))
 
 #endif

@@ -1,0 +1,42 @@
+/* reader_settings.h - what the reader can be told. Main thread only. */
+#ifndef LOG_OUTPUT_READER_SETTINGS_H
+#define LOG_OUTPUT_READER_SETTINGS_H
+
+#include "attributes.h"
+#include "settings.h"
+#include "upstream_url.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct reader_settings {
+    int64_t port;
+    const char *shared_file;
+    int64_t stale_after_ms;
+    const char *config_file;
+    const char *message; /* NULL: not set */
+    const char *pingpong_url;
+    int64_t upstream_connect_timeout_ms;
+    int64_t upstream_timeout_ms;
+    int64_t upstream_connections_max;
+    int64_t upstream_queue_max;
+    int64_t upstream_connection_age_ms;
+    bool ready_requires_pingpong;
+    int64_t drain_ms;
+    int64_t http_connections_max;
+    int64_t http_idle_timeout_ms;
+    int64_t http_request_timeout_ms;
+    int log_level; /* enum log_level */
+    bool access_log;
+    struct upstream_url url; /* pingpong_url taken apart */
+};
+
+extern const struct setting reader_settings_table[];
+extern const size_t reader_settings_count;
+
+/* Returns 0, or -1 after logging what is not accepted. Strings are borrowed from the
+ * environment. */
+MUST_CHECK int reader_settings_load(struct reader_settings *settings);
+
+#endif

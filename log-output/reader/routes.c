@@ -1,0 +1,151 @@
+#include "routes.h"
+
+#include "clock.h"
+#include "metrics.h"
+#include "process_metrics.h"
+#include "trace.h"
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A view of the page, kept in its request while pingpong is asked. */
+struct view {
+    struct routes *routes;
+    struct http_request *request;
+    struct ping ping;
+};
+
+_Static_assert(sizeof(struct view) <= HTTP_REQUEST_STATE_BYTES, "a view has to fit in a request");
+
+static void on_pong(void *context, const struct pong *pong)
+{
+    struct view *view = context;
+    struct routes *routes = view->routes;
+    struct page_parts parts = {
+        .message = routes->settings->message,
+        .pong_result = pong->result,
+        .pong_status = pong->status,
+        .pong = pong->number,
+        .pong_timeout_ms = routes->settings->upstream_timeout_ms,
+    };
+
+    page_files_fill(&routes->files, &parts);
+    size_t length = page_write(&parts, routes->page);
+    http_respond(view->request, page_status(&parts), "text/plain; charset=utf-8", routes->page,
+                 length);
+}
+
+bool routes_is_wanted(void *context)
+{
+    const struct ping *ping = context;
+    const struct view *view = ping->context;
+    return !http_request_is_abandoned(view->request);
+}
+
+static void handle_page(void *context, struct http_request *request)
+{
+    struct routes *routes = context;
+    struct view *view = http_request_state(request);
+    struct trace trace;
+
+    view->routes = routes;
+    view->request = request;
+    bool traced = trace_parse(http_request_header(request, "traceparent"), &trace) == 0;
+    pingpong_client_ping(routes->client, traced ? &trace : NULL, &view->ping, on_pong, view);
+}
+
+static void respond_json(struct http_request *request, unsigned status, cJSON *object)
+{
+    char *text = object == NULL ? NULL : cJSON_PrintUnformatted(object);
+
+    if (text == NULL)
+        http_respond_error(request, 500, "out of memory");
+    else
+        http_respond(request, status, "application/json", text, strlen(text));
+    cJSON_free(text);
+    cJSON_Delete(object);
+}
+
+static void read_shared_file(const struct routes *routes, struct shared_file *file)
+{
+    shared_file_read(routes->settings->shared_file, clock_realtime_ms(),
+                     routes->settings->stale_after_ms, file);
+}
+
+static void handle_health(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+    const struct reader_settings *settings = routes->settings;
+    struct shared_file file;
+    char shared_file[1024], pingpong[256];
+
+    read_shared_file(routes, &file);
+    shared_file_describe(&file, settings->shared_file, shared_file, sizeof shared_file);
+    pingpong_monitor_describe(routes->monitor, pingpong, sizeof pingpong);
+    bool draining = lifecycle_is_draining(routes->lifecycle);
+    bool ready = !draining && file.state == SHARED_FILE_FRESH &&
+                 (!settings->ready_requires_pingpong || pingpong_monitor_is_ready(routes->monitor));
+
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "status",
+                            ready      ? "ready"
+                            : draining ? "draining"
+                                       : "not ready");
+    cJSON_AddStringToObject(object, "shared_file", shared_file);
+    cJSON_AddStringToObject(object, "pingpong", pingpong);
+    respond_json(request, ready ? 200 : 500, object);
+}
+
+static void handle_live(void *context, struct http_request *request)
+{
+    (void)context;
+    http_respond_text(request, 200, "OK");
+}
+
+static void write_metrics(const struct routes *routes, FILE *out)
+{
+    struct shared_file file;
+
+    read_shared_file(routes, &file);
+    http_server_write_metrics(routes->server, out);
+    pingpong_client_write_metrics(routes->client, out);
+    metrics_write_gauge(out, "log_output_shared_file_age_seconds",
+                        "Age of the shared file's last line; NaN if there is none.",
+                        file.timestamp[0] == '\0' ? NAN : (double)file.age_ms / 1e3);
+    metrics_write_gauge(out, "log_output_pingpong_ready",
+                        "1 if pingpong's /healthz last answered 200, else 0.",
+                        pingpong_monitor_is_ready(routes->monitor));
+    process_metrics_write("reader", out);
+}
+
+static void handle_metrics(void *context, struct http_request *request)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out != NULL) {
+        write_metrics(context, out);
+        if (fclose(out) == 0)
+            http_respond(request, 200, METRICS_CONTENT_TYPE, text, length);
+        else
+            out = NULL;
+    }
+    if (out == NULL)
+        http_respond_error(request, 500, "out of memory");
+    free(text);
+}
+
+/* Each view is one ping, so a HEAD of the page is refused: it would be one without a view. */
+const struct http_route routes_table[] = {
+    {"/", HTTP_GET, handle_page},
+    {"/log-output", HTTP_GET, handle_page},
+    {"/healthz", HTTP_GET | HTTP_HEAD, handle_health},
+    {"/livez", HTTP_GET | HTTP_HEAD, handle_live},
+    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
+};
+
+const size_t routes_count = sizeof routes_table / sizeof *routes_table;

@@ -1,0 +1,32 @@
+/* routes.h - what the reader answers. Everything belongs to the loop's thread. */
+#ifndef LOG_OUTPUT_ROUTES_H
+#define LOG_OUTPUT_ROUTES_H
+
+#include "http_server.h"
+#include "lifecycle.h"
+#include "page_files.h"
+#include "pingpong_client.h"
+#include "pingpong_monitor.h"
+#include "reader_settings.h"
+
+#include <stddef.h>
+
+/* The context of the handlers. Set all but the last two, which start as zero; everything is
+ * borrowed, and has to be there before the first request. */
+struct routes {
+    const struct reader_settings *settings;
+    const struct lifecycle *lifecycle;
+    const struct http_server *server;
+    const struct pingpong_monitor *monitor;
+    struct pingpong_client *client;
+    struct page_files files;
+    char page[PAGE_SIZE_MAX];
+};
+
+extern const struct http_route routes_table[];
+extern const size_t routes_count;
+
+/* For upstream_options.is_wanted: the page's viewer is still there. */
+bool routes_is_wanted(void *ping);
+
+#endif

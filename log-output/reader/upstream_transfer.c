@@ -1,0 +1,230 @@
+#include "upstream_transfer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of libcurl's buffers for receiving and, where it has one for each handle, sending: what is asked
+ * for and answered here is a few hundred bytes. */
+#define BUFFER_BYTES 1024L
+
+/* An answer's whole head; ours has about 150 bytes. */
+#define HEAD_MAX_BYTES 8192
+
+#define TRACE_HEADER "traceparent: "
+
+struct upstream_transfer {
+    struct upstream_multi *multi;
+    const struct upstream_options *options;
+    CURL *easy;
+    struct curl_slist *headers; /* the first is the traceparent, written anew for each request */
+    struct curl_slist *resolve; /* the addresses given to the handle */
+    unsigned generation;        /* of those addresses */
+    void *owner;
+    size_t head_bytes;
+    size_t length;
+    bool too_large;
+    char body[UPSTREAM_BODY_MAX_BYTES + 1];
+};
+
+int upstream_global_init(bool secure)
+{
+    return curl_global_init(secure ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING) == CURLE_OK ? 0 : -1;
+}
+
+void upstream_global_cleanup(void)
+{
+    curl_global_cleanup();
+}
+
+/* CURLOPT_HEADERFUNCTION: an endless head ends here. */
+static size_t on_head(char *data, size_t size, size_t count, void *context)
+{
+    struct upstream_transfer *transfer = context;
+
+    (void)data;
+    transfer->head_bytes += size * count;
+    transfer->too_large = transfer->too_large || transfer->head_bytes > HEAD_MAX_BYTES;
+    return transfer->too_large ? 0 : size * count;
+}
+
+/* CURLOPT_WRITEFUNCTION */
+static size_t on_body(char *data, size_t size, size_t count, void *context)
+{
+    struct upstream_transfer *transfer = context;
+    size_t length = size * count;
+
+    if (length > UPSTREAM_BODY_MAX_BYTES - transfer->length) {
+        transfer->too_large = true;
+        return 0;
+    }
+    memcpy(transfer->body + transfer->length, data, length);
+    transfer->length += length;
+    return length;
+}
+
+static CURLcode set_up_callbacks(struct upstream_transfer *transfer)
+{
+    CURLcode failed = CURLE_OK;
+
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, on_body);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_HEADERFUNCTION, on_head);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_HEADERDATA, transfer);
+    failed |=
+        curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, upstream_multi_close_socket);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, transfer->multi);
+    return failed;
+}
+
+static CURLcode set_up_handle(struct upstream_transfer *transfer)
+{
+    const struct upstream_options *options = transfer->options;
+    long age_s = (long)((options->connection_age_ms + 999) / 1000);
+    CURLcode failed = set_up_callbacks(transfer);
+
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_URL, options->url);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_NOSIGNAL, 1L);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
+                               (long)options->connect_timeout_ms);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXAGE_CONN, age_s);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXLIFETIME_CONN, age_s);
+    return failed;
+}
+
+void upstream_transfer_destroy(struct upstream_transfer *transfer)
+{
+    if (transfer == NULL)
+        return;
+    curl_easy_cleanup(transfer->easy);
+    curl_slist_free_all(transfer->headers);
+    curl_slist_free_all(transfer->resolve);
+    free(transfer);
+}
+
+/* libcurl borrows the list, so writing into an element changes the header of the next request. */
+static struct curl_slist *make_headers(void)
+{
+    char placeholder[sizeof TRACE_HEADER + TRACE_PARENT_SIZE];
+
+    snprintf(placeholder, sizeof placeholder, TRACE_HEADER "%0*d", TRACE_PARENT_SIZE - 1, 0);
+    struct curl_slist *headers = curl_slist_append(NULL, placeholder);
+    if (headers != NULL && curl_slist_append(headers, "Accept: application/json") == NULL) {
+        curl_slist_free_all(headers);
+        return NULL;
+    }
+    return headers;
+}
+
+struct upstream_transfer *upstream_transfer_create(struct upstream_multi *multi,
+                                                   const struct upstream_options *options)
+{
+    struct upstream_transfer *transfer = calloc(1, sizeof *transfer);
+    if (transfer == NULL)
+        return NULL;
+    transfer->multi = multi;
+    transfer->options = options;
+    transfer->headers = make_headers();
+    transfer->easy = curl_easy_init();
+    if (transfer->headers == NULL || transfer->easy == NULL ||
+        set_up_handle(transfer) != CURLE_OK) {
+        upstream_transfer_destroy(transfer);
+        return NULL;
+    }
+    return transfer;
+}
+
+/* libcurl looks a name up in a thread for each connection, and waits for that thread when the
+ * transfer ends: it is never let, but given the addresses that are known. */
+static int give_addresses(struct upstream_transfer *transfer)
+{
+    const struct upstream_options *options = transfer->options;
+    unsigned generation = host_addresses_generation(options->addresses);
+    char entry[1024];
+
+    if (transfer->generation == generation)
+        return 0;
+    snprintf(entry, sizeof entry, "%s:%u:%s", options->host->host, (unsigned)options->host->port,
+             host_addresses_list(options->addresses));
+    struct curl_slist *resolve = curl_slist_append(NULL, entry);
+    if (resolve == NULL || curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, resolve) != CURLE_OK) {
+        curl_slist_free_all(resolve);
+        return -1;
+    }
+    curl_slist_free_all(transfer->resolve);
+    transfer->resolve = resolve;
+    transfer->generation = generation;
+    return 0;
+}
+
+int upstream_transfer_start(struct upstream_transfer *transfer, const char *trace_parent,
+                            void *owner)
+{
+    memcpy(transfer->headers->data + sizeof TRACE_HEADER - 1, trace_parent, TRACE_PARENT_SIZE - 1);
+    transfer->owner = owner;
+    transfer->head_bytes = 0;
+    transfer->length = 0;
+    transfer->too_large = false;
+    if (give_addresses(transfer) != 0)
+        return -1;
+    CURLMcode failed =
+        curl_multi_add_handle(upstream_multi_handle(transfer->multi), transfer->easy);
+    return failed == CURLM_OK ? 0 : -1;
+}
+
+void upstream_transfer_stop(struct upstream_transfer *transfer)
+{
+    curl_multi_remove_handle(upstream_multi_handle(transfer->multi), transfer->easy);
+}
+
+static enum upstream_result translate(CURLcode code, const struct upstream_transfer *transfer)
+{
+    if (transfer->too_large)
+        return UPSTREAM_NONSENSE;
+    switch (code) {
+    case CURLE_OK:
+        return UPSTREAM_OK;
+    case CURLE_COULDNT_RESOLVE_HOST:
+        return UPSTREAM_UNRESOLVED;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_OPERATION_TIMEDOUT: /* only the connect timeout is libcurl's */
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return UPSTREAM_UNREACHABLE;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_GOT_NOTHING:
+    case CURLE_PARTIAL_FILE:
+        return UPSTREAM_CONNECTION_LOST;
+    default:
+        return UPSTREAM_NONSENSE;
+    }
+}
+
+void *upstream_transfer_next_done(struct upstream_multi *multi, struct upstream_answer *answer)
+{
+    struct upstream_transfer *transfer = NULL;
+    int left;
+
+    CURLMsg *message = curl_multi_info_read(upstream_multi_handle(multi), &left);
+    if (message == NULL)
+        return NULL;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
+    *answer =
+        (struct upstream_answer){.result = translate(message->data.result, transfer), .body = ""};
+    if (answer->result == UPSTREAM_OK) {
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+        transfer->body[transfer->length] = '\0';
+        answer->body = transfer->body;
+        answer->length = transfer->length;
+        if (answer->status != 200)
+            answer->result = UPSTREAM_BAD_STATUS;
+    }
+    return transfer->owner;
+}
