@@ -17,6 +17,7 @@ STYLE = """
   text { fill: #1f2328; font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif }
   .title { font-size: 15px; font-weight: 600 }
   .small { fill: #59636e; font-size: 11px }
+  .value { font-size: 11px; stroke: #ffffff; stroke-width: 3px; paint-order: stroke }
   .grid { stroke: #d0d7de; stroke-width: 1 }
   .floor { fill: #8b949e } .tmpfs { fill: #56b4e9 } .ours { fill: #0072b2 } .peer { fill: #e69f00 }
   @media (prefers-color-scheme: dark) {
@@ -24,7 +25,8 @@ STYLE = """
     text { fill: #f0f6fc }
     .small { fill: #9198a1 }
     .grid { stroke: #3d444d }
-    .ours { fill: #2f8fd8 }
+    .tmpfs { fill: #a5d8ff } .ours { fill: #2f8fd8 }
+    .value { stroke: #0d1117 }
   }
 """
 
@@ -61,9 +63,10 @@ def _short(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.2g}"
 
 
-def _nice_ceiling(value: float) -> float:
-    magnitude = 10 ** math.floor(math.log10(value))
-    return next(step * magnitude for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * magnitude >= value)
+def _tick_step(top: float) -> float:
+    """The roundest step that covers `top` in at most five."""
+    magnitude = 10 ** math.floor(math.log10(top / 5))
+    return next(step * magnitude for step in (1, 2, 2.5, 5, 10) if step * magnitude * 5 >= top)
 
 
 class Axis:
@@ -77,8 +80,9 @@ class Axis:
             self.high = math.ceil(math.log10(max(values)))
             self.ticks = [10.0**power for power in range(self.low, self.high + 1)]
         else:
-            self.top = _nice_ceiling(max(values))
-            self.ticks = [self.top * i / 4 for i in range(5)]
+            step = _tick_step(max(values))
+            self.ticks = [step * i for i in range(math.ceil(max(values) / step) + 1)]
+            self.top = self.ticks[-1]
 
     def pixels(self, value: float) -> float:
         if self.logarithmic:
@@ -128,7 +132,7 @@ def _panel(panel: Panel, results: Results) -> list:
             x, y = left + group * (i + 0.08) + width * j, top + plot_height - height
             parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{height:.1f}" '
                          f'class="{bars.css_class}"/>')
-            parts.append(_text(x + (width - 2) / 2, y - 4, _short(value), "small", "middle"))
+            parts.append(_text(x + (width - 2) / 2, y - 4, _short(value), "value", "middle"))
         parts.append(_text(left + group * (i + 0.5), top + plot_height + 16, f"{connections:,}", "small", "middle"))
     parts.append(_text(left + plot_width / 2, top + plot_height + 32, "connections", "small", "middle"))
     return parts
@@ -146,13 +150,13 @@ def _panels() -> list:
         Panel("/ping: requests per second (more is better)", "requests_per_s", 1,
               [floor, on_tmpfs, ours, peer], 28, 40, 904, 350),
         Panel("The page: requests per second", "requests_per_s", 1, pages, 28, 432, third, 290),
-        Panel("/ping: p99 latency, ms (less is better)", "p99_ms", 1, pair, 28 + 311, 432, third, 290, True),
-        Panel("/ping: memory, MB (less is better)", "anonymous_bytes", 1e6, pair, 28 + 622, 432, third, 290, True),
+        Panel("/ping: p99, ms (log scale)", "p99_ms", 1, pair, 28 + 311, 432, third, 290, True),
+        Panel("/ping: anonymous MB (log scale)", "anonymous_bytes", 1e6, pair, 28 + 622, 432, third, 290, True),
     ]
 
 
 def svg(results: Results, facts: dict) -> str:
-    footer = (f"Medians of {facts['rounds']} rounds of {facts['seconds']} s · {facts['machine']} · "
+    footer = (f"Median of {facts['rounds']} × {facts['seconds']} s · {facts['machine']} · "
               f"{facts['date']} · wrk, 1 thread, on the same machine")
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '

@@ -106,7 +106,7 @@ def _machine(facts: dict) -> list:
         rows.append([
             f"commit, {storage}",
             f"{place}: 8 KiB written and synced in {sync['p50_ms']:.3f} ms (p99 {sync['p99_ms']:.3f} ms)"])
-    rows.append(["run", f"{facts['rounds']} rounds of {facts['seconds']} s after {facts['warmup']} s of warm-up each"])
+    rows.append(["run", f"rounds: {facts['rounds']}; each measurement {facts['seconds']} s after {facts['warmup']} s of warm-up"])
     rows.append(["quiet", f"load average {facts['load_before']:.2f} before the run, "
                           f"{facts['stolen'] * 100:.1f} % of processor time stolen by the hypervisor during it"])
     return ["## Machine and versions", ""] + _table(["", ""], rows, 2)
