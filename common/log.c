@@ -39,7 +39,7 @@ uint64_t log_dropped_lines(void)
 /* Appends all of the text or none of it. */
 static bool append(struct line *line, const char *text, size_t length)
 {
-    if (length > sizeof line->text - TAIL_BYTES - line->length)
+    if (line->length + length > sizeof line->text - TAIL_BYTES)
         return false;
     memcpy(line->text + line->length, text, length);
     line->length += length;
@@ -87,38 +87,39 @@ static size_t append_character(struct line *line, const unsigned char *s)
     return append_text(line, escape) ? 1 : 0;
 }
 
-static bool append_string(struct line *line, const char *text)
+/* What stands between the quotes, up to where the line is full. */
+static bool append_characters(struct line *line, const char *text)
 {
-    if (text == NULL)
-        return append_text(line, "null");
-    if (!append_text(line, "\""))
-        return false;
     const unsigned char *s = (const unsigned char *)text;
     while (*s != '\0') {
         size_t taken = append_character(line, s);
         if (taken == 0)
-            break;
+            return false;
         s += taken;
     }
-    /* The closing quote takes of the room kept for it when the text filled the line. */
-    line->text[line->length++] = '"';
-    return *s == '\0';
+    return true;
 }
 
+/* Returns false when the line is full: the field is cut, or left out, and no other may follow. */
 static bool append_field(struct line *line, const struct log_field *field)
 {
+    bool quoted = field->type == LOG_FIELD_STRING && field->string != NULL;
     size_t before = line->length;
-    char number[24];
+    char number[24] = "null";
 
-    if (append_text(line, ",\"") && append_text(line, field->key) && append_text(line, "\":")) {
-        if (field->type == LOG_FIELD_STRING)
-            return append_string(line, field->string);
+    if (field->type == LOG_FIELD_INTEGER)
         snprintf(number, sizeof number, "%lld", (long long)field->integer);
-        if (append_text(line, number))
-            return true;
+    if (!append_text(line, ",\"") || !append_text(line, field->key) ||
+        !append_text(line, quoted ? "\":\"" : "\":") || (!quoted && !append_text(line, number))) {
+        line->length = before;
+        return false;
     }
-    line->length = before;
-    return false;
+    if (!quoted)
+        return true;
+    bool whole = append_characters(line, field->string);
+    /* Takes of the room that is kept for it when the text has filled the line. */
+    line->text[line->length++] = '"';
+    return whole;
 }
 
 static void write_line(const struct line *line)
