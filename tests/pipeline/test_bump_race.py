@@ -12,7 +12,7 @@ import pytest
 from bumping import (REGISTRY, SERVICES, ConfigRepository, Pusher, SourceRepository, account,
                      digest, environment, git, kustomize)
 
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROUNDS", "2"))
 PUSHERS = 8
 SEED = int(os.environ.get("SEED", random.randrange(2**32)))
 

@@ -43,7 +43,7 @@ def test_it_deploys_the_digests_under_the_lower_case_name(checkout, config, serv
     assert done.returncode == 0, done.stderr
     for image in SERVICES[service]:
         assert config.images()[image] == {
-            "name": image, "newName": f"ghcr.io/log-pong/log-pong/{image.split('/')[1]}",
+            "name": image, "newName": f"ghcr.io/log-pong/log-pong-{image.split('/')[1]}",
             "newTag": commit, "digest": digest(commit, image)}
     author = git(config.path, "log", "-1", "--format=%an", "main").strip()
     assert author == "github-actions[bot]"
