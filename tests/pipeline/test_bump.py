@@ -1,12 +1,15 @@
 """One bump at a time: what it changes, when it refuses, and why it stops."""
 
+import importlib.machinery
+import importlib.util
 import re
 import subprocess
+import sys
 import time
 
 import pytest
 import yaml
-from bumping import (BUMP, NO_COMMIT, OVERLAY, SERVICES, ConfigRepository, Pusher,
+from bumping import (BUMP, NO_COMMIT, OVERLAY, ROOT, SERVICES, ConfigRepository, Pusher,
                      SourceRepository, digest, entry, environment, git, kustomize)
 
 FILE = f"{OVERLAY}/kustomization.yaml"
@@ -331,3 +334,18 @@ def test_an_unreachable_repository(source, config, tmp_path):
 def test_a_missing_kustomize(source, config):
     run = bump(source, config, source.line[0], env={"KUSTOMIZE": "/nonexistent/kustomize"})
     assert run.code == 1 and "not found" in run.output
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_if_changed_looks_at_all_that_the_image_is_built_from(service):
+    loader = importlib.machinery.SourceFileLoader("bump_image", str(BUMP))
+    module = importlib.util.module_from_spec(
+        importlib.util.spec_from_loader(loader.name, loader))
+    sys.modules[loader.name] = module
+    loader.exec_module(module)
+    dockerfile = ROOT / f"Dockerfile.{service}"
+    copied = {source for line in
+              re.findall(r"(?m)^COPY (?!--from)(.*)$", dockerfile.read_text(encoding="utf-8"))
+              for source in line.split()[:-1]}
+    known = set(module.SERVICES[service]["sources"])
+    assert copied and copied <= known and dockerfile.name in known
