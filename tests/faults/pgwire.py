@@ -3,13 +3,15 @@ which of them close a cycle, and whether a cycle writes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass
 
 SSL_REQUEST = 80877103
 GSS_REQUEST = 80877104
 CANCEL_REQUEST = 80877102
 
-_WRITING = (b"UPDATE", b"INSERT", b"DELETE", b"MERGE")
+_COUNTS = re.compile(rb"\b(UPDATE|INSERT\s+INTO|MERGE\s+INTO)\s+counters\b", re.IGNORECASE)
+_PREPARE = re.compile(rb"\s*PREPARE\s+(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,7 @@ class Cycle:
     """What the client sends up to a Sync (or one simple Query); the server ends its answer to it
     with ReadyForQuery."""
 
-    writes: bool = False
-    statements: list[bytes] = field(default_factory=list)
-    raw: bytes = b""
+    writes: bool = False  # to the table ``counters``
 
 
 class Conversation:
@@ -73,20 +73,24 @@ class Conversation:
 
     def follow(self, message: Message) -> Cycle | None:
         """Takes a message of the client; returns the cycle if this message completes one."""
-        self.current.raw += message.raw
         if message.kind == b"P":
             name, sql = message.payload.split(b"\0", 2)[:2]
             self.prepared[name] = sql
         elif message.kind == b"B":
             self._runs(self.prepared.get(message.payload.split(b"\0", 2)[1], b""))
         elif message.kind == b"Q":
-            self._runs(message.payload)
+            self._query(message.payload)
         if message.kind in (b"S", b"Q"):
             cycle, self.current = self.current, Cycle()
             return cycle
         return None
 
+    def _query(self, sql: bytes) -> None:
+        for statement in sql.rstrip(b"\0").split(b";"):
+            if prepare := _PREPARE.match(statement):
+                self.prepared[prepare[1]] = statement
+            else:
+                self._runs(statement)
+
     def _runs(self, sql: bytes) -> None:
-        self.current.statements.append(sql)
-        if any(word in sql.upper() for word in _WRITING):
-            self.current.writes = True
+        self.current.writes = self.current.writes or _COUNTS.search(sql) is not None

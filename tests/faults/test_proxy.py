@@ -17,14 +17,14 @@ from harness.process import eventually  # noqa: E402
 from pgwire import Conversation, Framer, Message  # noqa: E402
 from proxy import Action, Point, Proxy  # noqa: E402
 
-UPDATE = "UPDATE t SET n = n + 1 RETURNING n"
+UPDATE = "UPDATE counters SET n = n + 1 RETURNING n"
 
 
 @pytest.fixture(scope="module")
 def cluster():
     with Cluster() as cluster:
-        cluster.query("CREATE TABLE t (n bigint)")
-        cluster.query("INSERT INTO t VALUES (0)")
+        cluster.query("CREATE TABLE counters (n bigint)")
+        cluster.query("INSERT INTO counters VALUES (0)")
         yield cluster
 
 
@@ -35,7 +35,7 @@ def proxy(cluster):
 
 
 def count(cluster: Cluster) -> int:
-    return cluster.query("SELECT n FROM t")[0][0]
+    return cluster.query("SELECT n FROM counters")[0][0]
 
 
 class Attempt:
@@ -94,7 +94,7 @@ def test_half_open_leaves_the_backend_running(cluster, proxy) -> None:
     before = count(cluster)
     blocker = cluster.connect()
     blocker.autocommit = False
-    blocker.cursor().execute("SELECT n FROM t FOR UPDATE")
+    blocker.cursor().execute("SELECT n FROM counters FOR UPDATE")
     proxy.arm(Point.AFTER_REQUEST, Action.HALF_OPEN)
     assert Attempt(cluster, proxy).failed()
     eventually(lambda: cluster.backends("wait_event_type = 'Lock'"), 5, "the lost statement waiting for the lock")
@@ -170,3 +170,16 @@ def test_a_pipelined_batch_is_one_cycle_that_writes() -> None:
     follow(b"E", b"\0\0\0\0\0")
     assert follow(b"S").writes
     assert not follow(b"Q", b"SELECT 1\0").writes
+
+
+def test_statements_prepared_by_sql_are_known() -> None:
+    conversation = Conversation()
+
+    def follow(kind: bytes, payload: bytes = b""):
+        return conversation.follow(Message(kind, payload, typed(kind, payload)))
+
+    assert not follow(b"Q", b"PREPARE add (bigint) AS UPDATE counters SET count = $1; PREPARE get AS SELECT 1\0").writes
+    follow(b"B", b"\0get\0\0\0")
+    assert not follow(b"S").writes
+    follow(b"B", b"\0add\0\0\0")
+    assert follow(b"S").writes

@@ -45,6 +45,8 @@ def binaries() -> Path:
         raise RuntimeError("no PostgreSQL server in /usr/lib/postgresql (Debian package: postgresql)")
     return max(found, key=lambda path: int(path.parent.name))
 
+_QUIET = "-c client_min_messages=error"  # libpq would print warnings to standard error
+
 
 def _identity() -> dict[str, Any]:
     """Keyword arguments for Popen that leave root behind."""
@@ -200,7 +202,7 @@ class Cluster:
                 port: int | None = None, **more: Any) -> "psycopg2.extensions.connection":
         """An autocommit connection; the caller closes it."""
         connection = psycopg2.connect(host="127.0.0.1", port=port or self.port, dbname=database, user=user,
-                                      password=password, **{"connect_timeout": 5, **more})
+                                      password=password, **{"connect_timeout": 5, "options": _QUIET, **more})
         connection.autocommit = True
         return connection
 

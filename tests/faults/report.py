@@ -1,0 +1,71 @@
+"""The table, for the terminal and for docs/faults.md."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from pathlib import Path
+from typing import Sequence
+
+from harness.postgres import binaries
+from harness.process import BUILD, run
+from scenario import Result
+
+COLUMNS = ("fault", "times", "replicas", "requests", "acknowledged", "errors", "recovery", "verdict")
+
+
+def row(result: Result) -> tuple[str, ...]:
+    if result.skipped:
+        return (result.title, "-", _replicas(result), "-", "-", "-", "-", f"skipped: {result.skipped}")
+    errors = ", ".join(f"{number} {kind}" for kind, number in result.errors.items()) or "none"
+    recovery = f"{max(result.recoveries):.2f} s" if result.recoveries else "-"
+    return (result.title, str(result.times), _replicas(result), str(result.requests), str(result.acknowledged),
+            errors, recovery, result.verdict)
+
+
+def _replicas(result: Result) -> str:
+    return "-" if result.replicas is None else str(result.replicas)
+
+
+def text_table(results: Sequence[Result]) -> str:
+    rows = [COLUMNS, *(row(result) for result in results)]
+    widths = [max(len(line[index]) for line in rows) for index in range(len(COLUMNS))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in rows)
+
+
+def markdown(results: Sequence[Result], seconds: float) -> str:
+    lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row(result))} |" for result in results]
+    held = sum(result.verdict == "held" for result in results)
+    return f"""# What happens when things break
+
+Made by `make test-faults` on {datetime.date.today().isoformat()} in {seconds:.0f} s: {held} of {len(results)} held.
+{_versions()}
+
+Clients on many connections record every request with its start, its end and its number or error while
+the fault happens, several times in a row. A checker then proves from that history that every number was
+given once, that a ping sent after another's answer has the larger number, and that the final count is
+what was acknowledged plus at most those whose client was told "unknown", or told nothing. *Recovery* is the
+longest time from the end of the fault to an acknowledged ping (or page) that was sent after it; with several replicas,
+on the slowest of them.
+
+Errors: *unknown*: 503, it may have been counted; *refused*: 503, it was not; *lost*: the connection broke or the
+client left; *unsent*: no connection could be made. Where the title says that nothing may fail, an error is a violation.
+
+{chr(10).join(lines)}
+"""
+
+
+def _versions() -> str:
+    def first_line(*argv: object) -> str:
+        return run(argv).stdout.split("\n", 1)[0]
+
+    system = platform.freedesktop_os_release().get("PRETTY_NAME", "") if hasattr(platform, "freedesktop_os_release") else ""
+    return (f"{first_line(BUILD / 'pingpong', '--version')}; {first_line(binaries() / 'postgres', '--version')}; "
+            f"{system}, Linux {platform.release()}, {os.cpu_count()} cores.")
+
+
+def write(path: Path, results: Sequence[Result], seconds: float) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(markdown(results, seconds), encoding="utf-8")

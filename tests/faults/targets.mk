@@ -1,0 +1,6 @@
+# make test-faults: what the promise is worth when things break. SCENARIO=name runs only that one
+# (SCENARIO=--list names them).
+.PHONY: test-faults
+test-faults: all ## faults against the daemons, judged from the clients' history
+	@$(PYTHON) -m pytest -q -p no:cacheprovider tests/faults
+	@$(PYTHON) tests/faults/run.py $(SCENARIO)
