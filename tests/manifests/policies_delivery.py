@@ -1,0 +1,214 @@
+"""Policies about the canary and about Argo CD."""
+
+import re
+
+from rendering import Objects, find, matches, labels_of, name_of, of_kind, strings, workloads
+
+SCRAPE_S = 15
+ARGUMENT = re.compile(r"\{\{\s*args\.([a-z-]+)\s*\}\}")
+WINDOW = re.compile(r"\[([0-9]+[smh])\]")
+
+
+def seconds(duration: str) -> int:
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
+def canary_of(rollout: dict) -> dict:
+    return rollout["spec"]["strategy"]["canary"]
+
+
+def templating(objects: Objects):
+    """No placeholder of a tool that nobody runs: it would be taken literally."""
+    for item in objects:
+        rest = r"\{\{(?!args\.)" if item["kind"] == "AnalysisTemplate" else r"\{\{"
+        if item["kind"] == "PrometheusRule":
+            rest = r"\{\{(?! \$(labels|value)\b)"
+        if item["metadata"].get("labels", {}).get("grafana_dashboard"):
+            rest = r"\{\{(?![a-z]+\}\})"
+        for path, value in strings(item):
+            if re.search(rest, value):
+                yield f"{name_of(item)}{path}: {value.strip()[:60]}"
+
+
+def rollout(objects: Objects):
+    for item in of_kind(objects, "Rollout"):
+        spec, canary = item["spec"], canary_of(item)
+        if spec.get("progressDeadlineAbort") is not True or not spec.get("progressDeadlineSeconds"):
+            yield f"{name_of(item)}: a canary that never becomes ready hangs"
+        for key in ("stableService", "canaryService", "trafficRouting"):
+            if key in canary:
+                yield f"{name_of(item)}: {key} without a router sends the canary nothing"
+        if canary.get("maxUnavailable") != 0 or not canary.get("maxSurge"):
+            yield f"{name_of(item)}: serves with fewer pods while it rolls"
+        if any("pause" in step and not (step["pause"] or {}).get("duration") for step in canary["steps"]):
+            yield f"{name_of(item)}: waits for a person"
+        if item["metadata"]["name"] != "pingpong-rollout":
+            yield f"{name_of(item)}: is called pingpong-rollout"
+        scaler = _scaler(objects, item)
+        if not scaler:
+            yield f"{name_of(item)}: no autoscaler"
+            continue
+        pods = scaler["spec"]["minReplicas"]
+        for weight in (step["setWeight"] for step in canary["steps"] if "setWeight" in step):
+            if weight * pods % 100:
+                yield f"{name_of(item)}: {weight} % of {pods} pods is no whole number"
+
+
+def _scaler(objects: Objects, workload: dict) -> dict | None:
+    for item in of_kind(objects, "HorizontalPodAutoscaler"):
+        target = item["spec"]["scaleTargetRef"]
+        if (target["apiVersion"], target["kind"], target["name"]) == (
+                workload["apiVersion"], workload["kind"], workload["metadata"]["name"]):
+            return item
+    return None
+
+
+def autoscaler(objects: Objects):
+    """What an autoscaler scales has no number of pods in git."""
+    for item in of_kind(objects, "HorizontalPodAutoscaler"):
+        if item["apiVersion"] != "autoscaling/v2":
+            yield f"{name_of(item)}: {item['apiVersion']}"
+        targets = [w for w in workloads(objects) if _scaler([item], w)]
+        if len(targets) != 1:
+            yield f"{name_of(item)}: scales nothing"
+        for target in targets:
+            if "replicas" in target["spec"]:
+                yield f"{name_of(target)}: replicas in git fight the autoscaler"
+
+
+def analysis_arguments(objects: Objects):
+    """Each argument is given, and the cluster fills in those that only it knows."""
+    wanted = {"namespace": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+              "canary-hash": {"podTemplateHashValue": "Latest"},
+              "stable-hash": {"podTemplateHashValue": "Stable"}}
+    for item in of_kind(objects, "Rollout"):
+        analysis = canary_of(item).get("analysis", {})
+        given = {a["name"]: a for a in analysis.get("args", [])}
+        names = [t["templateName"] for t in analysis.get("templates", [])]
+        if names != ["cpu-usage-analysis"]:
+            yield f"{name_of(item)}: analysis by {names}"
+        for name, source in wanted.items():
+            if given.get(name, {}).get("valueFrom") != source:
+                yield f"{name_of(item)}: argument {name} is {given.get(name)}"
+        for name in names:
+            found = find(objects, "AnalysisTemplate", name)
+            if not found:
+                yield f"{name_of(item)}: no AnalysisTemplate {name}"
+                continue
+            declared = {a["name"] for a in found["spec"]["args"]}
+            defaults = {a["name"] for a in found["spec"]["args"] if "value" in a}
+            for missing in declared - defaults - set(given):
+                yield f"{name_of(item)}: argument {missing} is not given"
+            for _, text in strings(found["spec"]["metrics"]):
+                for unknown in set(ARGUMENT.findall(text)) - declared:
+                    yield f"{name_of(found)}: argument {unknown} is not declared"
+
+
+def analysis_queries(objects: Objects):
+    """About the canary's own pods, inside its life, and failing when there is no answer."""
+    for item in of_kind(objects, "AnalysisTemplate"):
+        metrics = {m["name"]: m for m in item["spec"]["metrics"]}
+        if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"}:
+            yield f"{name_of(item)}: metrics {sorted(metrics)}"
+        for name, metric in metrics.items():
+            where, query = f"{name_of(item)}, {name}", metric["provider"]["prometheus"]["query"]
+            if query.count("rate(") != query.count('namespace="{{args.namespace}}"'):
+                yield f"{where}: asks about other namespaces too"
+            if query.count("rate(") != query.count("rollouts_pod_template_hash="):
+                yield f"{where}: asks about other pods than one version's"
+            if "{{args.canary-hash}}" not in query:
+                yield f"{where}: does not ask about the canary"
+            if name == "cpu-usage" and "{{args.stable-hash}}" not in query:
+                yield f"{where}: does not compare with the stable version"
+            delay = seconds(metric.get("initialDelay", "0s"))
+            for window in WINDOW.findall(query):
+                if seconds(window) + 2 * SCRAPE_S > delay:
+                    yield f"{where}: [{window}] begins before the canary"
+                if seconds(window) < 4 * SCRAPE_S:
+                    yield f"{where}: [{window}] may hold too few samples"
+            if "failureCondition" in metric or "inconclusiveLimit" in metric:
+                yield f"{where}: what is neither good nor bad would pause"
+            if not metric.get("successCondition", "").startswith("len(result) == 1 && "):
+                yield f"{where}: does not fail on an empty answer"
+            if "count" in metric:
+                yield f"{where}: ends before the rollout does"
+
+
+def analysis_timing(objects: Objects):
+    """A canary without data is gone before its first step ends."""
+    for item in of_kind(objects, "Rollout"):
+        canary = canary_of(item)
+        steps, start = canary["steps"], canary["analysis"].get("startingStep", 0)
+        if not (start >= 1 and "setWeight" in steps[start - 1] and "pause" in steps[start]):
+            yield f"{name_of(item)}: the analysis does not begin with the first canary pod"
+            continue
+        pause = seconds(steps[start]["pause"]["duration"])
+        for template in of_kind(objects, "AnalysisTemplate"):
+            for metric in template["spec"]["metrics"]:
+                chances = 1 + max(metric.get("failureLimit", 0), metric.get("consecutiveErrorLimit", 4))
+                needed = seconds(metric.get("initialDelay", "0s")) + chances * seconds(metric["interval"])
+                if needed > pause:
+                    yield f"{name_of(item)}: {metric['name']} needs {needed} s, the first step lasts {pause} s"
+
+
+def monitors(objects: Objects):
+    """A canary wants the label that its analysis asks for on the metrics."""
+    for item in of_kind(objects, "PodMonitor"):
+        scaled = [w for w in of_kind(objects, "Rollout") if matches(item["spec"]["selector"], labels_of(w))]
+        if scaled and "rollouts-pod-template-hash" not in item["spec"].get("podTargetLabels", []):
+            yield f"{name_of(item)}: metrics do not tell the versions apart"
+        if item["spec"].get("jobLabel") != "app.kubernetes.io/name":
+            yield f"{name_of(item)}: the queries ask for job by the pod's name"
+        for endpoint in item["spec"]["podMetricsEndpoints"]:
+            if endpoint.get("path") != "/metrics" or endpoint.get("interval") != f"{SCRAPE_S}s":
+                yield f"{name_of(item)}: scrapes otherwise than the analysis takes for granted"
+
+
+def argocd(objects: Objects, argo: Objects):
+    """The Application that syncs these objects: may it, and does it leave alone what it should."""
+    project = find(argo, "AppProject", "log-pong")
+    application = find(argo, "Application", "log-pong")
+    if not project or not application:
+        yield "no AppProject or no Application"
+        return
+    allowed = {(e["group"], e["kind"]) for e in project["spec"]["clusterResourceWhitelist"]
+               + project["spec"]["namespaceResourceWhitelist"]}
+    for group, kind in sorted({_group_kind(item) for item in objects} - allowed):
+        yield f"AppProject: may not sync {group}/{kind}"
+    spec = application["spec"]
+    if spec["source"]["repoURL"] not in project["spec"]["sourceRepos"]:
+        yield "Application: from a repository that the project does not allow"
+    if spec["destination"] not in project["spec"]["destinations"]:
+        yield "Application: to a place that the project does not allow"
+    if "*" in str(project["spec"]["destinations"]) + str(sorted(allowed)):
+        yield "AppProject: allows everything"
+    automated = spec["syncPolicy"].get("automated", {})
+    if not (automated.get("prune") and automated.get("selfHeal")):
+        yield "Application: no prune or no self-heal"
+    options = spec["syncPolicy"].get("syncOptions", [])
+    if "PruneLast=true" not in options:
+        yield "Application: a rollback's pods would miss their ConfigMap"
+    for scaler in of_kind(objects, "HorizontalPodAutoscaler"):
+        target = scaler["spec"]["scaleTargetRef"]
+        ignored = any(
+            (i.get("group"), i["kind"]) == (target["apiVersion"].partition("/")[0], target["kind"])
+            and i.get("name") in (None, target["name"]) and "/spec/replicas" in i["jsonPointers"]
+            for i in spec.get("ignoreDifferences", []))
+        if not ignored or "RespectIgnoreDifferences=true" not in options:
+            yield "Application: fights the autoscaler"
+    for item in of_kind(objects, "Namespace", "StatefulSet", "Cluster"):
+        kept = item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-options", "")
+        if kept != "Prune=false,Delete=false":
+            yield f"{name_of(item)}: a prune takes the data"
+    for item in of_kind(objects, "Job"):
+        if "argocd.argoproj.io/hook" not in item["metadata"].get("annotations", {}):
+            yield f"{name_of(item)}: out of sync once its TTL removes it"
+
+
+def _group_kind(item: dict) -> tuple[str, str]:
+    group, slash, _ = item["apiVersion"].partition("/")
+    return (group if slash else "", item["kind"])
+
+
+POLICIES = [templating, rollout, autoscaler, analysis_arguments, analysis_queries, analysis_timing,
+            monitors]
