@@ -36,7 +36,7 @@ struct batcher {
 
     uint64_t acknowledged;
     uint64_t failed[FAILURES];
-    uint64_t recovered[3]; /* by enum database_outcome */
+    uint64_t recovered[3]; /* by enum ledger_outcome */
     struct histogram batch_sizes;
     struct histogram commit_seconds;
 };
@@ -101,15 +101,15 @@ static void on_batch_committed(void *context, int64_t count)
     settle(batcher, count);
 }
 
-static void on_batch_resolved(void *context, enum database_outcome outcome, int64_t count)
+static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_t count)
 {
     struct batcher *batcher = context;
     struct http_request *request;
 
     batcher->recovered[outcome]++;
-    if (outcome == DATABASE_COMMITTED) {
+    if (outcome == LEDGER_COMMITTED) {
         settle(batcher, count);
-    } else if (outcome == DATABASE_NOT_COMMITTED) {
+    } else if (outcome == LEDGER_NOT_COMMITTED) {
         waiting_list_prepend(&batcher->pings, &batcher->batch);
     } else {
         while ((request = waiting_list_take(&batcher->batch)) != NULL)

@@ -10,6 +10,7 @@
 
 #include "attributes.h"
 #include "event_loop.h"
+#include "ledger.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -29,20 +30,13 @@ struct database_options {
     int64_t query_timeout_ms;   /* for an answer; then the connection counts as lost */
 };
 
-/* What became of a batch that was under way when a connection was lost. */
-enum database_outcome {
-    DATABASE_COMMITTED,     /* once; `count` is the count after it */
-    DATABASE_NOT_COMMITTED, /* and it never will be: send it again */
-    DATABASE_UNKNOWN,       /* the record is gone */
-};
-
 /* Called from the loop; each may send again. */
 struct database_callbacks {
     /* The batch was committed; `count` is the count after it. */
     void (*batch_committed)(void *context, int64_t count);
     /* The connection was lost while a batch was under way, and by now the outcome is certain.
      * Comes before the database is ready again, once for such a batch. */
-    void (*batch_resolved)(void *context, enum database_outcome outcome, int64_t count);
+    void (*batch_resolved)(void *context, enum ledger_outcome outcome, int64_t count);
     void (*count_read)(void *context, int64_t count);
     /* The read under way gets no answer. */
     void (*read_lost)(void *context);

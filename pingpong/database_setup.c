@@ -1,0 +1,142 @@
+/* From nothing to a connection on which pings can be counted: see database_internal.h. */
+#include "clock.h"
+#include "database_internal.h"
+#include "log.h"
+#include "password.h"
+#include "schema.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void connect_to(struct database *database, const char *addresses, int count)
+{
+    const struct database_options *options = database->options;
+    char port[8], password[PASSWORD_SIZE];
+
+    if (password_read(options->password, options->password_file, password) != 0) {
+        database_lose(database, "DB_PASSWORD_FILE cannot be read");
+        return;
+    }
+    snprintf(port, sizeof port, "%d", (int)options->port);
+    const struct connection_options connection_options = {
+        .host = options->host,
+        .addresses = addresses,
+        .address_count = count,
+        .port = port,
+        .user = options->user,
+        .password = password[0] == '\0' ? NULL : password,
+        .database = options->name,
+        .ssl_mode = options->ssl_mode,
+        .unacknowledged_ms = options->query_timeout_ms,
+    };
+    database->state = CONNECTING;
+    database->connection = connection_open(&connection_options);
+    explicit_bzero(password, sizeof password);
+    if (database->connection == NULL)
+        database_lose(database, "out of memory");
+    else if (connection_socket(database->connection) < 0)
+        database_lose(database, connection_error(database->connection));
+    else if (database_watch(database) != 0)
+        database_lose(database, "the database's socket cannot be watched");
+}
+
+void database_on_addresses(void *context, const char *addresses, int count, const char *error)
+{
+    struct database *database = context;
+    char reason[256];
+
+    /* A slow name server's answer is used even if its attempt was given up meanwhile: otherwise
+     * none would ever be in time. */
+    if (database->state != RESOLVING && database->state != WAITING)
+        return;
+    if (addresses != NULL) {
+        database->deadline_ms = clock_monotonic_ms() + database->options->connect_timeout_ms;
+        connect_to(database, addresses, count);
+        return;
+    }
+    if (database->state == WAITING)
+        return;
+    snprintf(reason, sizeof reason, "DB_HOST %.120s: %.100s", database->options->host, error);
+    database_lose(database, reason);
+}
+
+void database_begin_attempt(struct database *database, int64_t now_ms)
+{
+    database->deadline_ms = now_ms + database->options->connect_timeout_ms;
+    database->created = false;
+    if (database->options->host[0] == '/') {
+        connect_to(database, NULL, 0);
+        return;
+    }
+    database->state = RESOLVING;
+    if (resolver_lookup(database->resolver, database->options->host) != 0)
+        database_lose(database, "a thread for the host's name cannot be started");
+}
+
+static void run_script(struct database *database, enum database_state state, const char *sql)
+{
+    database->state = state;
+    database->answered = false;
+    if (connection_send_script(database->connection, sql) != 0)
+        database->broken = true;
+}
+
+void database_connected(struct database *database)
+{
+    char sql[SCHEMA_SQL_SIZE];
+    /* The server gives up before we do, so that nothing of ours is left running there. */
+    schema_check_sql(sql, database->options->query_timeout_ms * 4 / 5);
+    run_script(database, CHECKING, sql);
+}
+
+static void register_writer(struct database *database)
+{
+    char sql[SCHEMA_SQL_SIZE];
+
+    schema_register_sql(sql, database->ledger.writer, ledger_new_key(&database->ledger));
+    run_script(database, REGISTERING, sql);
+}
+
+static void prepare(struct database *database)
+{
+    char sql[SCHEMA_SQL_SIZE];
+    schema_prepare_sql(sql, database->ledger.writer, database->ledger.slot);
+    run_script(database, PREPARING, sql);
+}
+
+static void create_schema(struct database *database)
+{
+    if (database->created) {
+        database_lose(database, "the counter's row is missing and cannot be made");
+        return;
+    }
+    log_info("making the schema", NULL);
+    database->created = true;
+    run_script(database, CREATING, schema_create_sql);
+}
+
+bool database_script_done(struct database *database)
+{
+    switch (database->state) {
+    case CHECKING:
+        if (database->schema_there)
+            register_writer(database);
+        else
+            create_schema(database);
+        break;
+    case CREATING:
+        register_writer(database);
+        break;
+    case REGISTERING:
+        if (database->answered)
+            prepare(database);
+        else
+            create_schema(database);
+        break;
+    case PREPARING:
+        return true;
+    default:
+        break;
+    }
+    return false;
+}
