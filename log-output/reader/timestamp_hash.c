@@ -2,6 +2,7 @@
 
 #include "log.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,8 @@ const char *timestamp_hash_of(struct timestamp_hash *hash, const char *timestamp
     if (hash->hex[0] != '\0' && strcmp(hash->timestamp, timestamp) == 0)
         return hash->hex;
     hash->hex[0] = '\0';
+    /* Without this the library reads its configuration and keeps all of it: memory for nothing. */
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (EVP_Digest(timestamp, strlen(timestamp), digest, &length, EVP_sha256(), NULL) != 1) {
         log_error("cannot make a SHA-256", NULL);
         return hash->hex;

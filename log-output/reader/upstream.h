@@ -24,7 +24,7 @@
 #include <stdint.h>
 
 /* A longer body is UPSTREAM_NONSENSE. */
-#define UPSTREAM_BODY_MAX_BYTES 1024
+#define UPSTREAM_BODY_MAX_BYTES 512
 
 struct upstream;
 
