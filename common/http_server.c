@@ -2,15 +2,14 @@
 
 #include "clock.h"
 #include "http_connections.h"
+#include "http_internal.h"
 #include "http_listen.h"
 #include "http_statistics.h"
 #include "log.h"
 #include "metrics.h"
 #include "trace.h"
 
-#include <cjson/cJSON.h>
 #include <microhttpd.h>
-#include <stdalign.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,70 +20,12 @@
  * costs 15 to 40 % of the throughput at 1000 connections. A head of about 7.5 kB fits. */
 #define CONNECTION_MEMORY_BYTES 8192
 
-/* Answers up to this size are kept in the request itself. */
-#define INLINE_BODY_BYTES 96
-
 /* A body beyond this ends the connection instead of being read on for the sake of a 413. */
 #define BODY_CUT_OFF_BYTES (16 * HTTP_BODY_MAX_BYTES)
-
-/* After an answer: queue it, write it, finish it, read the next request. */
-#define PASSES_AFTER_ANSWER 4
 
 /* While requests wait, MHD_get_timeout() is always 0; a tick that slows down stands in for it. */
 #define TICK_MIN_MS 1
 #define TICK_MAX_MS 16
-
-enum phase {
-    RECEIVING, /* the head has come, the body perhaps not */
-    KEPT,      /* the handler owes an answer */
-    ANSWERED,  /* the answer is there, the library has not fetched it */
-    SENDING,   /* the library has the answer */
-};
-
-struct http_request {
-    struct http_server *server;
-    struct MHD_Connection *connection;
-    size_t route; /* route_count: none */
-    unsigned method;
-    enum phase phase;
-    bool abandoned;
-    size_t body_bytes;
-    int64_t started_ns;
-    struct trace trace;
-    bool traced;
-
-    unsigned status;
-    const char *content_type;
-    size_t length;
-    char *large_body; /* owned; NULL: the answer is in inline_body */
-    char inline_body[INLINE_BODY_BYTES];
-
-    /* Kept from one request to the next and used again for an answer of the same form: only the
-     * bytes of inline_body differ then, and making one anew costs several allocations. */
-    struct MHD_Response *response;
-    unsigned response_status;
-    const char *response_type;
-    size_t response_length;
-
-    struct http_request *next_free;
-    struct http_request *next; /* of all */
-    alignas(max_align_t) unsigned char state[HTTP_REQUEST_STATE_BYTES];
-};
-
-struct http_server {
-    struct http_server_options options;
-    struct event_loop *loop;
-    struct MHD_Daemon *daemon;
-    int library_epoll_fd;
-    struct http_statistics *statistics;
-    struct http_connections *connections;
-    struct http_request *all, *free;
-    unsigned active;  /* requests that have begun and are not fully answered */
-    unsigned waiting; /* requests that a handler keeps and whose client is there */
-    unsigned passes;  /* to run without waiting */
-    int64_t tick_ms;
-    bool draining;
-};
 
 static unsigned parse_method(const char *method)
 {
@@ -128,14 +69,6 @@ static struct http_request *new_request(struct http_server *server)
     return request;
 }
 
-static void recycle(struct http_request *request)
-{
-    free(request->large_body);
-    request->large_body = NULL;
-    request->next_free = request->server->free;
-    request->server->free = request;
-}
-
 static void note_trace(struct http_request *request)
 {
     request->traced =
@@ -148,8 +81,6 @@ static bool announces_large_body(struct MHD_Connection *connection)
         MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
     return length != NULL && strtoull(length, NULL, 10) > HTTP_BODY_MAX_BYTES;
 }
-
-static enum MHD_Result send_answer(struct http_request *request);
 
 static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *connection,
                              const char *url, const char *method, void **slot)
@@ -173,16 +104,9 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     http_connections_begin_request(server->connections, connection);
     if (request->method != HTTP_GET && announces_large_body(connection)) {
         http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
-        return send_answer(request);
+        return http_request_send(request);
     }
     return MHD_YES;
-}
-
-/* Lists the methods of a route for Allow. */
-static void list_methods(unsigned methods, char *out, size_t size)
-{
-    snprintf(out, size, "%s%s%s", methods & HTTP_GET ? "GET" : "",
-             methods & HTTP_HEAD ? ", HEAD" : "", methods & HTTP_POST ? ", POST" : "");
 }
 
 static void handle(struct http_request *request)
@@ -200,65 +124,6 @@ static void handle(struct http_request *request)
         http_respond_error(request, MHD_HTTP_METHOD_NOT_ALLOWED, "method not allowed");
     else
         route->handler(options->context, request);
-}
-
-static void add_headers(const struct http_request *request, struct MHD_Response *response)
-{
-    const struct http_server *server = request->server;
-    char methods[32];
-
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-    if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-    if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
-        list_methods(server->options.routes[request->route].methods, methods, sizeof methods);
-        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, methods);
-    }
-    if (server->draining)
-        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-}
-
-static void drop_response(struct http_request *request)
-{
-    if (request->response != NULL)
-        MHD_destroy_response(request->response);
-    request->response = NULL;
-}
-
-/* Answers whose headers depend on more than status and type are made anew each time. */
-static bool can_use_again(const struct http_request *request)
-{
-    return request->response != NULL && request->large_body == NULL &&
-           request->response_status == request->status &&
-           request->response_type == request->content_type &&
-           request->response_length == request->length && !request->server->draining &&
-           request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
-}
-
-static enum MHD_Result send_answer(struct http_request *request)
-{
-    if (!can_use_again(request)) {
-        char *body = request->large_body != NULL ? request->large_body : request->inline_body;
-        drop_response(request);
-        request->response =
-            MHD_create_response_from_buffer(request->length, body, MHD_RESPMEM_PERSISTENT);
-        if (request->response == NULL)
-            return MHD_NO;
-        add_headers(request, request->response);
-        request->response_status = request->status;
-        request->response_type = request->content_type;
-        request->response_length = request->length;
-    }
-    request->phase = SENDING;
-    enum MHD_Result result =
-        MHD_queue_response(request->connection, request->status, request->response);
-    /* The library holds its own reference while it sends. One that is not used again, because it
-     * points at memory that goes or says more than its key, is let go of here. */
-    if (request->large_body != NULL || request->server->draining ||
-        request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        drop_response(request);
-    return result;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -279,7 +144,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     if (request->phase == RECEIVING)
         handle(request);
     /* Returning without an answer makes the library ask again in its next run. */
-    return request->phase == ANSWERED ? send_answer(request) : MHD_YES;
+    return request->phase == ANSWERED ? http_request_send(request) : MHD_YES;
 }
 
 static const char *route_label(const void *context, size_t route)
@@ -324,7 +189,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         if (server->options.access_log)
             log_access(request, duration_ns);
     }
-    recycle(request);
+    http_request_recycle(request);
 }
 
 __attribute__((format(printf, 2, 0))) static void on_library_log(void *context, const char *format,
@@ -459,7 +324,7 @@ void http_server_destroy(struct http_server *server)
     while (server->all != NULL) {
         struct http_request *request = server->all;
         server->all = request->next;
-        drop_response(request);
+        http_request_drop_response(request);
         free(request->large_body);
         free(request);
     }
@@ -512,58 +377,4 @@ const char *http_request_header(struct http_request *request, const char *name)
 bool http_request_is_abandoned(const struct http_request *request)
 {
     return request->abandoned;
-}
-
-static void store_body(struct http_request *request, const char *body, size_t length)
-{
-    static const char no_memory[] = "{\"error\":\"out of memory\"}";
-    char *target = request->inline_body;
-
-    if (length > sizeof request->inline_body) {
-        request->large_body = malloc(length);
-        target = request->large_body;
-    }
-    if (target == NULL) {
-        request->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-        request->content_type = "application/json";
-        target = request->inline_body;
-        body = no_memory;
-        length = sizeof no_memory - 1;
-    }
-    memcpy(target, body, length);
-    request->length = length;
-}
-
-void http_respond(struct http_request *request, unsigned status, const char *content_type,
-                  const char *body, size_t length)
-{
-    struct http_server *server = request->server;
-
-    if (request->abandoned) {
-        recycle(request);
-        return;
-    }
-    if (request->phase == KEPT)
-        server->waiting--;
-    request->status = status;
-    request->content_type = content_type;
-    store_body(request, body, length);
-    request->phase = ANSWERED;
-    server->passes = PASSES_AFTER_ANSWER;
-}
-
-void http_respond_text(struct http_request *request, unsigned status, const char *text)
-{
-    http_respond(request, status, "text/plain; charset=utf-8", text, strlen(text));
-}
-
-void http_respond_error(struct http_request *request, unsigned status, const char *message)
-{
-    char body[512] = "{\"error\":\"\"}";
-    cJSON *object = cJSON_CreateObject();
-
-    if (object != NULL && cJSON_AddStringToObject(object, "error", message) != NULL)
-        (void)cJSON_PrintPreallocated(object, body, sizeof body, false);
-    cJSON_Delete(object);
-    http_respond(request, status, "application/json", body, strlen(body));
 }

@@ -1,0 +1,76 @@
+/* http_internal.h - what http_server.c and http_response.c share; for no one else. */
+#ifndef COMMON_HTTP_INTERNAL_H
+#define COMMON_HTTP_INTERNAL_H
+
+#include "http_server.h"
+#include "trace.h"
+
+#include <microhttpd.h>
+#include <stdalign.h>
+#include <stddef.h>
+
+/* Answers up to this size are kept in the request itself. */
+#define INLINE_BODY_BYTES 96
+
+enum http_phase {
+    RECEIVING, /* the head has come, the body perhaps not */
+    KEPT,      /* the handler owes an answer */
+    ANSWERED,  /* the answer is there, the library has not fetched it */
+    SENDING,   /* the library has the answer */
+};
+
+struct http_request {
+    struct http_server *server;
+    struct MHD_Connection *connection;
+    size_t route; /* route_count: none */
+    unsigned method;
+    enum http_phase phase;
+    bool abandoned;
+    size_t body_bytes;
+    int64_t started_ns;
+    struct trace trace;
+    bool traced;
+
+    unsigned status;
+    const char *content_type;
+    size_t length;
+    char *large_body; /* owned; NULL: the answer is in inline_body */
+    char inline_body[INLINE_BODY_BYTES];
+
+    /* Kept from one request to the next and used again for an answer of the same form: only the
+     * bytes of inline_body differ then, and making one anew costs several allocations. */
+    struct MHD_Response *response;
+    unsigned response_status;
+    const char *response_type;
+    size_t response_length;
+
+    struct http_request *next_free;
+    struct http_request *next; /* of all */
+    alignas(max_align_t) unsigned char state[HTTP_REQUEST_STATE_BYTES];
+};
+
+struct http_server {
+    struct http_server_options options;
+    struct event_loop *loop;
+    struct MHD_Daemon *daemon;
+    int library_epoll_fd;
+    struct http_statistics *statistics;
+    struct http_connections *connections;
+    struct http_request *all, *free;
+    unsigned active;  /* requests that have begun and are not fully answered */
+    unsigned waiting; /* requests that a handler keeps and whose client is there */
+    unsigned passes;  /* to run without waiting */
+    int64_t tick_ms;
+    bool draining;
+};
+
+/* Gives the request, which no one uses any more, back for the next one. */
+void http_request_recycle(struct http_request *request);
+
+/* Hands the answer to the library. */
+enum MHD_Result http_request_send(struct http_request *request);
+
+/* Lets go of the answer kept for the next request, if there is one. */
+void http_request_drop_response(struct http_request *request);
+
+#endif

@@ -1,0 +1,137 @@
+/* The answer to a request: kept, given its headers, handed to the library, used again. */
+#include "http_internal.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* After an answer: queue it, write it, finish it, read the next request. */
+#define PASSES_AFTER_ANSWER 4
+
+void http_request_recycle(struct http_request *request)
+{
+    free(request->large_body);
+    request->large_body = NULL;
+    request->next_free = request->server->free;
+    request->server->free = request;
+}
+
+/* Lists the methods of a route for Allow. */
+static void list_methods(unsigned methods, char *out, size_t size)
+{
+    snprintf(out, size, "%s%s%s", methods & HTTP_GET ? "GET" : "",
+             methods & HTTP_HEAD ? ", HEAD" : "", methods & HTTP_POST ? ", POST" : "");
+}
+
+static void add_headers(const struct http_request *request, struct MHD_Response *response)
+{
+    const struct http_server *server = request->server;
+    char methods[32];
+
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
+        list_methods(server->options.routes[request->route].methods, methods, sizeof methods);
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, methods);
+    }
+    if (server->draining)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+void http_request_drop_response(struct http_request *request)
+{
+    if (request->response != NULL)
+        MHD_destroy_response(request->response);
+    request->response = NULL;
+}
+
+/* Answers whose headers depend on more than status and type are made anew each time. */
+static bool can_use_again(const struct http_request *request)
+{
+    return request->response != NULL && request->large_body == NULL &&
+           request->response_status == request->status &&
+           request->response_type == request->content_type &&
+           request->response_length == request->length && !request->server->draining &&
+           request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
+}
+
+enum MHD_Result http_request_send(struct http_request *request)
+{
+    if (!can_use_again(request)) {
+        char *body = request->large_body != NULL ? request->large_body : request->inline_body;
+        http_request_drop_response(request);
+        request->response =
+            MHD_create_response_from_buffer(request->length, body, MHD_RESPMEM_PERSISTENT);
+        if (request->response == NULL)
+            return MHD_NO;
+        add_headers(request, request->response);
+        request->response_status = request->status;
+        request->response_type = request->content_type;
+        request->response_length = request->length;
+    }
+    request->phase = SENDING;
+    enum MHD_Result result =
+        MHD_queue_response(request->connection, request->status, request->response);
+    /* The library holds its own reference while it sends. One that is not used again, because it
+     * points at memory that goes or says more than its key, is let go of here. */
+    if (request->large_body != NULL || request->server->draining ||
+        request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        http_request_drop_response(request);
+    return result;
+}
+
+static void store_body(struct http_request *request, const char *body, size_t length)
+{
+    static const char no_memory[] = "{\"error\":\"out of memory\"}";
+    char *target = request->inline_body;
+
+    if (length > sizeof request->inline_body) {
+        request->large_body = malloc(length);
+        target = request->large_body;
+    }
+    if (target == NULL) {
+        request->status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+        request->content_type = "application/json";
+        target = request->inline_body;
+        body = no_memory;
+        length = sizeof no_memory - 1;
+    }
+    memcpy(target, body, length);
+    request->length = length;
+}
+
+void http_respond(struct http_request *request, unsigned status, const char *content_type,
+                  const char *body, size_t length)
+{
+    struct http_server *server = request->server;
+
+    if (request->abandoned) {
+        http_request_recycle(request);
+        return;
+    }
+    if (request->phase == KEPT)
+        server->waiting--;
+    request->status = status;
+    request->content_type = content_type;
+    store_body(request, body, length);
+    request->phase = ANSWERED;
+    server->passes = PASSES_AFTER_ANSWER;
+}
+
+void http_respond_text(struct http_request *request, unsigned status, const char *text)
+{
+    http_respond(request, status, "text/plain; charset=utf-8", text, strlen(text));
+}
+
+void http_respond_error(struct http_request *request, unsigned status, const char *message)
+{
+    char body[512] = "{\"error\":\"\"}";
+    cJSON *object = cJSON_CreateObject();
+
+    if (object != NULL && cJSON_AddStringToObject(object, "error", message) != NULL)
+        (void)cJSON_PrintPreallocated(object, body, sizeof body, false);
+    cJSON_Delete(object);
+    http_respond(request, status, "application/json", body, strlen(body));
+}
