@@ -15,9 +15,12 @@ from bumping import (BUMP, NO_COMMIT, OVERLAY, ROOT, SERVICES, ConfigRepository,
 FILE = f"{OVERLAY}/kustomization.yaml"
 
 
-def outside_images(text):
-    """The lines that a bump has no business with."""
-    return re.sub(r"(?m)^images:\n([ -].*\n)*", "", text)
+def without_entries(text, images):
+    """The lines that a bump of these images has no business with."""
+    for image in images:
+        text, found = re.subn(rf"(?m)^( *)- (?:.*\n\1  )*?name: {image}\n(?:\1  .*\n)*", "", text)
+        assert found == 1
+    return text
 
 
 def bump(source, config, commit, service="pingpong", *more, **fields):
@@ -73,12 +76,32 @@ def test_sets_tag_and_digest_and_nothing_else(source, config, service):
     before, head = config.text(), config.head()
     run = bump(source, config, source.line[3], service)
     assert run.pushed, run.output
-    assert outside_images(config.text()) == outside_images(before)
+    assert (without_entries(config.text(), SERVICES[service])
+            == without_entries(before, SERVICES[service]))
     expected = {image["name"]: image for image in yaml.safe_load(before)["images"]}
     expected.update({name: entry(source.line[3], name) for name in SERVICES[service]})
     assert config.images() == expected
     assert git(config.path, "diff", "--name-only", head, "main").split() == [FILE]
     assert git(config.path, "rev-parse", "main^").strip() == head
+
+
+@pytest.mark.parametrize("indent", ["", "  ", "      "])
+def test_the_other_entries_stay_as_they_are_written(source, config, indent):
+    """In any order and indentation, with any quotes and blank lines."""
+    def rewritten(tree):
+        text = (tree / FILE).read_text(encoding="utf-8")
+        block = "".join(f"{indent}- name: {name}\n{indent}  newTag: {quote}{NO_COMMIT}{quote}\n\n"
+                        for name, quote in (("log-pong/writer", "'"), ("log-pong/reader", '"'),
+                                            ("log-pong/pingpong", "'")))
+        before, after = re.split(r"(?m)^images:\n(?:[ -].*\n)*", text)
+        (tree / FILE).write_text(f"{before}images:\n{block}{after}", encoding="utf-8")
+    config.change(rewritten, "Rewrite")
+    before = config.text()
+    for service, images in SERVICES.items():
+        assert bump(source, config, source.line[0], service).pushed
+    everything = sum(SERVICES.values(), [])
+    assert without_entries(config.text(), everything) == without_entries(before, everything)
+    assert list(config.images()) == ["log-pong/writer", "log-pong/reader", "log-pong/pingpong"]
 
 
 def test_the_manifests_use_the_new_image(source, config, tmp_path):

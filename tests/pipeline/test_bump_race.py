@@ -122,7 +122,8 @@ def careless(pusher, tree, how):
     for image in SERVICES[pusher.service]:
         reference = (f"{image}={REGISTRY}/{image.split('/')[1]}:{pusher.commit}"
                      f"@{digest(pusher.commit, image)}")
-        subprocess.run([kustomize(), "edit", "set", "image", reference], cwd=tree / pusher.overlay, check=True, timeout=60)
+        subprocess.run([kustomize(), "edit", "set", "image", reference],
+                       cwd=tree / pusher.overlay, check=True, timeout=60)
     git(tree, "commit", "--quiet", "--all", "-m", "bump")
     subprocess.run(["git", "push", how, "origin", "HEAD:main"], cwd=tree, env=environment(),
                    capture_output=True, timeout=60, check=False)
