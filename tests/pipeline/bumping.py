@@ -109,7 +109,7 @@ class ConfigRepository:
     def undeployed(text: str) -> str:
         """The overlay as it was before its first bump, whatever is deployed by now."""
         text = re.sub(r"^( *(?:- )?newTag: ).*$", rf'\1"{NO_COMMIT}"', text, flags=re.MULTILINE)
-        return re.sub(r"^(- )digest: .*\n +", r"\1", text, flags=re.MULTILINE)
+        return re.sub(r"^( *- )digest: .*\n +", r"\1", text, flags=re.MULTILINE)
 
     def change(self, edit, message: str) -> None:
         """Makes a commit of one's own on the newest head."""
