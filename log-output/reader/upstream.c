@@ -225,8 +225,11 @@ static bool expire(struct upstream *upstream, int64_t now_ms)
         finish(upstream, upstream->in_flight.next, &answer);
         any = true;
     }
+    enum upstream_result reason = UPSTREAM_TIMED_OUT;
+    if (host_addresses_state(upstream->options.addresses) == HOST_ADDRESSES_PENDING)
+        reason = UPSTREAM_UNRESOLVED;
     while (upstream->queue_first != NULL && upstream->queue_first->deadline_ms <= now_ms) {
-        refuse_call(upstream, pop_queue(upstream), UPSTREAM_TIMED_OUT);
+        refuse_call(upstream, pop_queue(upstream), reason);
         any = true;
     }
     return any;

@@ -24,7 +24,7 @@ void upstream_result_describe(enum upstream_result result, long status, int64_t 
     static const char *const words[UPSTREAM_RESULT_COUNT] = {
         [UPSTREAM_OK] = "pingpong answered",
         [UPSTREAM_NONSENSE] = "pingpong answered with something else than a pong",
-        [UPSTREAM_UNRESOLVED] = "pingpong's host name has no address",
+        [UPSTREAM_UNRESOLVED] = "the host name of pingpong cannot be resolved",
         [UPSTREAM_UNREACHABLE] = "cannot connect to pingpong",
         [UPSTREAM_CONNECTION_LOST] = "the connection to pingpong was lost",
         [UPSTREAM_QUEUE_FULL] = "too many views wait for pingpong already",

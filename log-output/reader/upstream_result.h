@@ -11,7 +11,7 @@ enum upstream_result {
     UPSTREAM_BAD_STATUS,      /* answered, but not with 200 */
     UPSTREAM_NONSENSE,        /* answered with what is not HTTP, too large or not understood */
     UPSTREAM_TIMED_OUT,       /* no whole answer within the time, waiting for a turn included */
-    UPSTREAM_UNRESOLVED,      /* the host name has no address */
+    UPSTREAM_UNRESOLVED,      /* no address is known for the host name */
     UPSTREAM_UNREACHABLE,     /* no connection */
     UPSTREAM_CONNECTION_LOST, /* the connection ended before the answer did */
     UPSTREAM_QUEUE_FULL,      /* not asked: too many wait already */
