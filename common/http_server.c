@@ -10,6 +10,7 @@
 #include "trace.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,9 @@
 
 /* A body beyond this ends the connection instead of being read on for the sake of a 413. */
 #define BODY_CUT_OFF_BYTES (16 * HTTP_BODY_MAX_BYTES)
+
+/* At the end of the drain, for as long as connections still wait to be accepted. */
+#define ACCEPT_RUNS_MAX 256
 
 /* While requests wait, MHD_get_timeout() is always 0; a tick that slows down stands in for it. */
 #define TICK_MIN_MS 1
@@ -338,15 +342,22 @@ void http_server_drain(struct http_server *server)
     server->draining = true;
 }
 
+/* Closing the listening socket resets the connections that wait to be accepted. */
+static bool has_waiting_connections(const struct http_server *server)
+{
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_LISTEN_FD);
+    if (info == NULL)
+        return false;
+    struct pollfd listener = {.fd = info->listen_fd, .events = POLLIN};
+    return poll(&listener, 1, 0) == 1;
+}
+
 void http_server_stop_listening(struct http_server *server)
 {
-    unsigned before;
-
-    /* The library accepts a few in each run. */
-    do {
-        before = http_connections_count(server->connections);
+    /* The library accepts some in each run. */
+    for (int runs = 0; runs < ACCEPT_RUNS_MAX && has_waiting_connections(server); runs++)
         MHD_run(server->daemon);
-    } while (http_connections_count(server->connections) > before);
     MHD_socket listener = MHD_quiesce_daemon(server->daemon);
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
