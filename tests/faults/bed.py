@@ -35,14 +35,16 @@ class Bed:
     """proxied      pingpong reaches the database through ``proxy``
     env          settings of every replica, over DRAIN_MS=500
     connections  clients of the load; 0: no load
+    probed       whether /healthz has to answer all the time (not if pingpong itself is stopped)
     """
 
     def __init__(self, cluster: Cluster, result: Result, *, proxied: bool = False,
-                 env: Mapping[str, object] | None = None, connections: int = 60, think: float = 0.02):
+                 env: Mapping[str, object] | None = None, connections: int = 60, think: float = 0.02,
+                 probed: bool = True):
         self.cluster, self.result = cluster, result
         self.database = f"faults_{next(_databases)}"
         self.env = {"DRAIN_MS": 500, "LOG_LEVEL": "warning", **(env or {})}
-        self.proxied, self.connections, self.think = proxied, connections, think
+        self.proxied, self.connections, self.think, self.probed = proxied, connections, think, probed
         self.proxy: Proxy | None = None
         self.replicas: dict[str, Daemon] = {}
         self.names = itertools.count(1)
@@ -141,7 +143,8 @@ class Bed:
         self.result.count(tally(requests))
         for name, daemon in self.replicas.items():
             self.result.require(daemon.alive, f"{name} died: {daemon.stderr()[-500:]}")
-            self._judge_probes(name)
+            if self.probed:
+                self._judge_probes(name)
             self._end(daemon, complete)
         eventually(lambda: not self.cluster.backends(database=self.database), 10, "no session left in the database")
         final = self.count()

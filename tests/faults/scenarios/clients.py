@@ -20,6 +20,7 @@ MANY = 10_000
 SLOW = {"HTTP_IDLE_TIMEOUT_MS": 1000, "HTTP_REQUEST_TIMEOUT_MS": 1000}
 CUT_WITHIN_S = 2.0 + 1.5  # both timeouts, and some for a coarse clock and a busy machine
 SLOW_CLIENTS = 100
+GREEDY_CLIENTS = 20
 
 
 @scenario("connections-10000", "10,000 connections, a ping on all of them at the same moment", replicas=(1,))
@@ -109,7 +110,7 @@ def slow_answers(result: Result, daemon: Daemon, path: str) -> None:
     for reads in (0, 1):
         before = daemon.descriptors()
         with ExitStack() as stack:
-            clients = [stack.enter_context(closing(_greedy(daemon.port, path))) for _ in range(SLOW_CLIENTS // 2)]
+            clients = [stack.enter_context(closing(_greedy(daemon.port, path))) for _ in range(GREEDY_CLIENTS)]
             eventually(lambda: daemon.descriptors() >= before + len(clients) // 2, 5, "the slow clients being served")
             took = _until_cut(daemon, clients, reads, before)
         result.times += 1
@@ -125,7 +126,7 @@ def _greedy(port: int, path: str) -> socket.socket:
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     client.connect(("127.0.0.1", port))
     client.setblocking(False)
-    requests = f"GET {path} HTTP/1.1\r\nHost: greedy\r\n\r\n".encode() * 4000
+    requests = f"GET {path} HTTP/1.1\r\nHost: greedy\r\n\r\n".encode() * 1000  # some 8 MB of answers
     try:
         while requests:
             requests = requests[client.send(requests):]
