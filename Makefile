@@ -24,7 +24,7 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDENING) $(SANIT
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
-COMMON_PLAIN = clock log settings program
+COMMON_PLAIN = clock log settings program utf8
 COMMON_HTTP = event_loop http_connections http_listen http_response http_server http_statistics lifecycle metrics \
               process_metrics trace
 SOURCES_pingpong = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) $(wildcard pingpong/*.c)

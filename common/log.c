@@ -1,6 +1,7 @@
 #include "log.h"
 
 #include "clock.h"
+#include "utf8.h"
 
 #include <poll.h>
 #include <stdatomic.h>
@@ -51,51 +52,35 @@ static bool append_text(struct line *line, const char *text)
     return append(line, text, strlen(text));
 }
 
-/* Length of the UTF-8 sequence at `s`, or 0 if it is not one (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF). */
-static size_t utf8_length(const unsigned char *s)
+/* Text may come from a server or a client, so it can hold anything. Returns how many bytes of the
+ * text the one appended character took, 0 if there was no room. */
+static size_t append_character(struct line *line, const char *text, size_t available)
 {
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-    if (s[0] > 0xF4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return length;
-}
-
-/* Text may come from a server or a client, so it can hold anything. Returns how many bytes of `s`
- * the one appended character took, 0 if there was no room. */
-static size_t append_character(struct line *line, const unsigned char *s)
-{
-    size_t length = utf8_length(s);
+    size_t length = utf8_sequence_length(text, available);
+    unsigned char first = (unsigned char)text[0];
     char escape[8];
 
     if (length == 0)
         return append_text(line, "\\ufffd") ? 1 : 0;
-    if (s[0] >= 0x20 && s[0] != '"' && s[0] != '\\' && s[0] != 0x7F)
-        return append(line, (const char *)s, length) ? length : 0;
-    if (s[0] == '"' || s[0] == '\\')
-        snprintf(escape, sizeof escape, "\\%c", s[0]);
-    else if (s[0] == '\n')
+    if (first >= 0x20 && first != '"' && first != '\\' && first != 0x7F)
+        return append(line, text, length) ? length : 0;
+    if (first == '"' || first == '\\')
+        snprintf(escape, sizeof escape, "\\%c", first);
+    else if (first == '\n')
         snprintf(escape, sizeof escape, "\\n");
     else
-        snprintf(escape, sizeof escape, "\\u%04x", s[0]);
+        snprintf(escape, sizeof escape, "\\u%04x", first);
     return append_text(line, escape) ? 1 : 0;
 }
 
 /* What stands between the quotes, up to where the line is full. */
 static bool append_characters(struct line *line, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s != '\0') {
-        size_t taken = append_character(line, s);
+    size_t length = strlen(text);
+    for (size_t taken, i = 0; i < length; i += taken) {
+        taken = append_character(line, text + i, length - i);
         if (taken == 0)
             return false;
-        s += taken;
     }
     return true;
 }

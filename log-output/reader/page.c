@@ -1,5 +1,7 @@
 #include "page.h"
 
+#include "utf8.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -29,33 +31,17 @@ PRINTF_LIKE(2, 3) static void append_format(struct writer *writer, const char *f
     append(writer, text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
 }
 
-/* The length of the UTF-8 sequence that starts at `s`, 0 if none does (RFC 3629). */
-static size_t utf8_length(const unsigned char *s, size_t available)
-{
-    size_t length = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : 4;
-
-    if (s[0] > 0xF4 || length > available)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ||
-        (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return length;
-}
-
 static void append_clean(struct writer *writer, const char *text, size_t length)
 {
     size_t taken;
 
     for (size_t i = 0; i < length; i += taken) {
-        const unsigned char *s = (const unsigned char *)text + i;
-        taken = utf8_length(s, length - i);
+        unsigned char first = (unsigned char)text[i];
+        taken = utf8_sequence_length(text + i, length - i);
         if (taken == 0) {
             append(writer, "\xEF\xBF\xBD", 3);
             taken = 1;
-        } else if (s[0] < 0x20 || s[0] == 0x7F) {
+        } else if (first < 0x20 || first == 0x7F) {
             append(writer, " ", 1);
         } else {
             append(writer, text + i, taken);
