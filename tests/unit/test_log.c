@@ -92,8 +92,12 @@ static void leaves_out_lower_levels(void **state)
 static void special_characters_come_back(void **state)
 {
     static const char *const texts[] = {
-        "quote \" backslash \\ slash /", "line\nfeed\r\ttab\b\f", "\x01\x1f\x7f",
-        "Gr\xc3\xbc\xc3\x9f\x65 \xe2\x82\xac \xf0\x9f\x8f\x93", "%s%n%d", "",
+        "quote \" backslash \\ slash /",
+        "line\nfeed\r\ttab\b\f",
+        "\x01\x1f\x7f",
+        "Gr\xc3\xbc\xc3\x9f\x65 \xe2\x82\xac \xf0\x9f\x8f\x93",
+        "%s%n%d",
+        "",
     };
 
     (void)state;
@@ -144,7 +148,8 @@ static void any_three_bytes_give_valid_lines(void **state)
 /* Fills lines to every length around the limit, with characters that take one to six bytes. */
 static void long_lines_are_cut_and_stay_json(void **state)
 {
-    static const char *const fillers[] = {"x", "\"", "\x01", "\xc3\xbc", "\xff", "\xf0\x9f\x8f\x93"};
+    static const char *const fillers[] = {"x",        "\"",   "\x01",
+                                          "\xc3\xbc", "\xff", "\xf0\x9f\x8f\x93"};
     static char text[2 * LOG_LINE_MAX_BYTES];
 
     (void)state;

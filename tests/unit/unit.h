@@ -17,11 +17,11 @@
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* Fails the test and names the case of a table that it was. */
-#define FAIL_CASE(...)                                                                             \
-    do {                                                                                           \
-        print_error(__VA_ARGS__);                                                                  \
-        print_error("\n");                                                                         \
-        fail();                                                                                    \
+#define FAIL_CASE(...)            \
+    do {                          \
+        print_error(__VA_ARGS__); \
+        print_error("\n");        \
+        fail();                   \
     } while (0)
 
 #endif
