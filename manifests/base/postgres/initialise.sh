@@ -42,7 +42,8 @@ cat >"$new/pg_hba.conf" <<HBA
 local all            postgres    peer
 host  "$APP_DATABASE" "$APP_ROLE" all scram-sha-256
 HBA
-sync
+# initdb and the shutdown have written out the rest.
+sync "$new/pg_hba.conf" "$new"
 mv -T "$new" "$PGDATA"
-sync
+sync "$(dirname "$PGDATA")"
 echo "made database $APP_DATABASE, owned by role $APP_ROLE"

@@ -33,7 +33,7 @@ JSON
 
 # A repeat after a lost answer is harmless: it meets the Secret and gets a 409.
 status=$(curl --silent --show-error --connect-timeout 5 --max-time 15 \
-    --retry 5 --retry-connrefused --retry-max-time 60 \
+    --retry 4 --retry-connrefused --retry-max-time 60 \
     --cacert "$API_ACCESS/ca.crt" --header "@$work/header" \
     --header 'Content-Type: application/json' --data-binary "@$work/secret.json" \
     --output "$work/answer" --write-out '%{http_code}' \
