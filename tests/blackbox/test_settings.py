@@ -99,7 +99,7 @@ def test_an_upstream_url_that_is_none_stops_the_start(url: str) -> None:
 def test_the_readme_says_what_help_says(program: str) -> None:
     """One row of its tables for each setting: | `NAME` | default | meaning |"""
     text = (ROOT / "README.md").read_text()
-    section = re.search(rf"^#+ .*\b{program}\b.*settings.*?$(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL | re.IGNORECASE)
+    section = re.search(rf"^### {program}: settings$(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
     assert section, f"README.md has no heading for {program}'s settings"
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", section.group(1), re.MULTILINE))
     found = {name: default for name, (default, _, _) in settings_of(program).items()}
