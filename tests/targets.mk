@@ -36,7 +36,7 @@ FIXED_ADDRESSES = $(if $(SANITIZE),$(shell setarch -R true 2>/dev/null && echo s
 SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
                     UBSAN_OPTIONS=print_stacktrace=1 \
                     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/blackbox/tsan.supp
-PYTEST = PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider
+PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider
 
 .PHONY: test test-packages test-all unit unit-build blackbox footprint
 test: test-packages ## unit and black-box tests under sanitizers; installs what they need
@@ -60,7 +60,10 @@ unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
 
 unit: unit-build ## unit tests on the build in BUILD
 	@set -e; for test in $(UNIT_TESTS); do \
-	  env $(SANITIZER_OPTIONS) $(FIXED_ADDRESSES) $(BUILD)/tests/unit/$$test; done
+	  log=$(BUILD)/tests/unit/$$test.log; \
+	  env $(SANITIZER_OPTIONS) $(FIXED_ADDRESSES) $(BUILD)/tests/unit/$$test >$$log 2>&1 \
+	    || { cat $$log; exit 1; }; \
+	  printf '%-40s %s\n' $(BUILD)/$$test "$$(grep '^\[  PASSED' $$log)"; done
 
 blackbox: all ## black-box tests on the build in BUILD (K=name: some of them)
 	env $(SANITIZER_OPTIONS) BUILD_DIR=$(abspath $(BUILD)) $(FIXED_ADDRESSES) \
