@@ -23,6 +23,7 @@ from history import Outcome, tally
 from proxy import Proxy
 from scenario import Result
 
+PROGRAM: list[object] = [BUILD / "pingpong"]
 ROLE = "pong"
 NOTICED_WITHIN_S = 2.0
 READY_WITHIN_S = 2.0
@@ -96,7 +97,7 @@ class Bed:
         env = {**self.cluster.env(self.database, ROLE, port=self.proxy.port if self.proxy else None), **self.env}
         if self.proxied:
             env["DB_SSLMODE"] = "disable"
-        self.replicas[name] = daemon = Daemon([BUILD / "pingpong"], env, name=name, port=port)
+        self.replicas[name] = daemon = Daemon(PROGRAM, env, name=name, port=port)
         daemon.start()
         return name
 
@@ -114,7 +115,8 @@ class Bed:
         began = time.monotonic()
         begin()
         for name, daemon in self.replicas.items():
-            took = self.load.first_probe(name, 500, began) - began
+            noticed = self.load.first_probe(name, 500, began)
+            took = noticed - began - self.load.lag(began, noticed)
             self.result.require(took <= NOTICED_WITHIN_S, f"{name}: /healthz said 500 only after {took:.2f} s")
             self.result.require(http.get(daemon.port, "/livez", timeout=2).status == 200, f"{name}: /livez failed in the outage")
         time.sleep(max(0.0, began + hold - time.monotonic()))
@@ -125,7 +127,8 @@ class Bed:
         """Every replica is ready in time and acknowledges again; the slowest gives the recovery time."""
         slowest = 0.0
         for name in self.replicas:
-            took = self.load.first_probe(name, 200, since) - since
+            healthy = self.load.first_probe(name, 200, since)
+            took = healthy - since - self.load.lag(since, healthy)
             self.result.require(took <= READY_WITHIN_S, f"{name}: /healthz said 200 only after {took:.2f} s")
             slowest = max(slowest, self.load.first_acknowledged(name, since) - since)
         self.result.recoveries.append(slowest)
@@ -163,7 +166,9 @@ class Bed:
     def _judge_probes(self, name: str) -> None:
         """/healthz answers within a second whatever the database does."""
         probes = self.load.probes.get(name, [])
-        slow = [probe for probe in probes if probe.end - probe.start > PROBE_WITHIN_S or probe.status == 0]
+        slow = [probe for probe in probes
+                if probe.end - probe.start - self.load.lag(probe.start, probe.end) > PROBE_WITHIN_S]
+        slow += [probe for probe in probes if probe.status == 0 and probe.end - probe.start <= PROBE_WITHIN_S]  # refused
         if slow:
             longest = max(probe.end - probe.start for probe in slow)
             self.result.violations.append(f"{name}: {len(slow)} of {len(probes)} health checks had no answer within "

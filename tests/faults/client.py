@@ -25,6 +25,7 @@ from history import Outcome, Request
 GIVE_UP_S = 8.0  # longer than any answer the contract allows
 PROBE_INTERVAL_S = 0.04
 PROBE_GIVE_UP_S = 1.5
+LAG_STEP_S = 0.02
 
 
 def raise_descriptor_limit() -> int:
@@ -102,6 +103,7 @@ class Load:
         self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._main(),), name="clients", daemon=True)
         self._clients: list[asyncio.Task] = []
         self._probers: dict[str, asyncio.Task] = {}
+        self._lags: list[tuple[float, float]] = []
         self._stopped = asyncio.Event()
 
     # -- from the thread that made it -----------------------------------------------------------
@@ -158,6 +160,11 @@ class Load:
                                     if probe.start >= after and probe.status == status],
                            f"/healthz of {name} was not {status} within {timeout} s", timeout)
 
+    def lag(self, start: float, end: float) -> float:
+        """For how much of that time these clients themselves were kept from running: what a busy
+        machine adds to every time measured here."""
+        return sum(lag for moment, lag in list(self._lags) if start <= moment <= end + LAG_STEP_S)
+
     @staticmethod
     def _first(moments: Callable[[], list[float]], what: str, timeout: float) -> float:
         deadline = time.monotonic() + timeout
@@ -171,11 +178,20 @@ class Load:
     async def _main(self) -> None:
         self._probers = {name: asyncio.create_task(self._prober(name, port)) for name, port in self.replicas.items()}
         self._clients = [asyncio.create_task(self._client(index)) for index in range(self.connections)]
+        meter = asyncio.create_task(self._measure_lag())
         await self._stopped.wait()
         await asyncio.gather(*self._clients)
+        meter.cancel()
         for prober in self._probers.values():
             prober.cancel()
         await asyncio.gather(*self._probers.values(), return_exceptions=True)
+
+    async def _measure_lag(self) -> None:
+        while True:
+            start = time.monotonic()
+            await asyncio.sleep(LAG_STEP_S)
+            end = time.monotonic()
+            self._lags.append((end, end - start - LAG_STEP_S))
 
     def _choose(self, index: int) -> str | None:
         names = [name for name in self.replicas if not (self.follow_health and name in self.unhealthy)]
