@@ -42,13 +42,16 @@ all: $(PROGRAMS:%=$(BUILD)/%) ## build the three programs into build/
 cflags_of = $(if $(1),$(shell pkg-config --cflags $(1)))
 libs_of = $(if $(1),$(shell pkg-config --libs $(1)))
 
+# V=1 shows the commands.
+say = $(if $(V),,@echo '  $(1)  $@';)
+
 define program_rules
 OBJECTS_$(1) = $$(SOURCES_$(1):%.c=$$(BUILD)/$(1).objects/%.o)
 $$(BUILD)/$(1): $$(OBJECTS_$(1))
-	$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(call libs_of,$$(PACKAGES_$(1))) $$(LDLIBS) -lm -lpthread
+	$$(call say,LD)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(call libs_of,$$(PACKAGES_$(1))) $$(LDLIBS) -lm -lpthread
 $$(BUILD)/$(1).objects/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(ALL_CFLAGS) $$(call cflags_of,$$(PACKAGES_$(1))) -c -o $$@ $$<
+	$$(call say,CC)$$(CC) $$(ALL_CFLAGS) $$(call cflags_of,$$(PACKAGES_$(1))) -c -o $$@ $$<
 -include $$(OBJECTS_$(1):.o=.d)
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))

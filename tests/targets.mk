@@ -18,15 +18,15 @@ define archive_rules
 $(BUILD)/tests/unit/$(1).a: $$(filter-out %/main.o,$$(OBJECTS_$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	$$(call say,AR)$$(AR) rcs $$@ $$^
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call archive_rules,$(program))))
 
 $(BUILD)/tests/unit/%.o: tests/unit/%.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(call cflags_of,$(UNIT_PACKAGES)) -c -o $@ $<
+	$(call say,CC)$(CC) $(ALL_CFLAGS) $(call cflags_of,$(UNIT_PACKAGES)) -c -o $@ $<
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELPERS) $(UNIT_ARCHIVES)
-	$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(UNIT_ARCHIVES) \
+	$(call say,LD)$(CC) $(ALL_LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o,$^) $(UNIT_ARCHIVES) \
 	  $(call libs_of,$(UNIT_PACKAGES)) $(LDLIBS) -lm -lpthread
 .PRECIOUS: $(BUILD)/tests/unit/%.o
 -include $(UNIT_TESTS:%=$(BUILD)/tests/unit/%.d) $(UNIT_HELPERS:.o=.d)
@@ -66,9 +66,11 @@ unit: unit-build ## unit tests on the build in BUILD
 	  printf '%-40s %s\n' $(BUILD)/$$test "$$(grep '^\[  PASSED' $$log)"; done
 
 blackbox: all ## black-box tests on the build in BUILD (K=name: some of them)
-	env $(SANITIZER_OPTIONS) BUILD_DIR=$(abspath $(BUILD)) $(FIXED_ADDRESSES) \
+	@echo 'black-box tests on $(BUILD)/'
+	@env $(SANITIZER_OPTIONS) BUILD_DIR=$(abspath $(BUILD)) $(FIXED_ADDRESSES) \
 	  $(PYTEST) -n $(WORKERS) -m 'not footprint' $(if $(K),-k '$(K)') tests/blackbox
 
 # Memory and the time to start are the plain build's, and measured one after the other.
 footprint: all ## memory and start time of the build in BUILD
-	env BUILD_DIR=$(abspath $(BUILD)) $(PYTEST) -m footprint tests/blackbox
+	@echo 'memory and start time of $(BUILD)/'
+	@env BUILD_DIR=$(abspath $(BUILD)) $(PYTEST) -m footprint tests/blackbox
