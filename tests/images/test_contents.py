@@ -64,7 +64,7 @@ def test_size(name: str, root: Root) -> None:
 
 def test_only_the_files_needed(name: str, root: Root) -> None:
     others = {path for path in root.files() if not path.startswith(RECORDS)} - libraries(root)
-    assert others == {f"/{name}", "/etc/nsswitch.conf", "/etc/os-release"}
+    assert others == {f"/{name}", "/etc/os-release"}
 
 
 def test_only_the_libraries_that_are_loaded(name: str, root: Root) -> None:
