@@ -67,7 +67,7 @@ $(foreach program,$(PROGRAMS),$(eval $(BUILD)/$(program).objects/common/program.
 run: ## install, build and run everything here until Ctrl-C
 	@scripts/install-packages build run
 	@$(MAKE) --no-print-directory -j2 all
-	@BUILD_DIR='$(BUILD)' scripts/run
+	@BUILD_DIR='$(BUILD)' exec scripts/run
 
 run-clean: ## delete what `make run` keeps in .run/, the count included
 	@scripts/run --remove-data
