@@ -7,18 +7,40 @@ usage: run.py [--list] [SCENARIO...]        (no name: all of them)
 from __future__ import annotations
 
 import argparse
+import atexit
+import os
+import shutil
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
+PROGRAMS = ("pingpong", "reader", "writer")
+
+
+def use_copies() -> None:
+    """The run tests copies of the programs, so that a build meanwhile does not change them."""
+    build = Path(os.environ.get("BUILD_DIR", HERE.parents[1] / "build"))
+    missing = [name for name in PROGRAMS if not (build / name).exists()]
+    if missing:
+        sys.exit(f"not built: {', '.join(missing)}; run make first")
+    copies = tempfile.mkdtemp(prefix="faults-")
+    atexit.register(shutil.rmtree, copies, ignore_errors=True)
+    for name in PROGRAMS:
+        shutil.copy2(build / name, copies)
+    os.environ["BUILD_DIR"] = copies
+
+
+use_copies()  # before the harness looks for them
+
 import report  # noqa: E402
 import scenarios  # noqa: E402,F401
 from client import raise_descriptor_limit  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
-from harness.process import BUILD, ROOT  # noqa: E402
+from harness.process import ROOT  # noqa: E402
 from scenario import SCENARIOS, Result  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "faults.md"
@@ -50,6 +72,7 @@ def run_all(options: argparse.Namespace) -> list[Result]:
                 for violation in result.violations:
                     print(f"    {violation}", flush=True)
                 results.append(result)
+                cluster.sigcont()  # as the next scenario expects to find it
                 if not cluster.alive:
                     cluster.start()
     return results
@@ -60,10 +83,6 @@ def main() -> int:
     if options.list:
         print("\n".join(f"{scenario.name:24} {scenario.title}" for scenario in SCENARIOS))
         return 0
-    missing = [name for name in ("pingpong", "reader", "writer") if not (BUILD / name).exists()]
-    if missing:
-        print(f"not built: {', '.join(missing)}; run make first", file=sys.stderr)
-        return 2
     raise_descriptor_limit()
     began = time.monotonic()
     results = run_all(options)

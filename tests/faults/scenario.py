@@ -71,6 +71,8 @@ class Scenario:
             result.skipped = str(reason)
         except AssertionError as error:
             result.violations.append(str(error))
+        except Exception as error:  # the table of the other scenarios is worth having all the same
+            result.violations.append(f"the scenario failed: {error!r}")
         result.seconds = time.monotonic() - began
         return result
 

@@ -58,7 +58,11 @@ def backend_hung(cluster: Cluster, result: Result) -> None:
 def backend_killed(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
         for number in (signal.SIGKILL, signal.SIGTERM) * 2:
-            cluster.signal_backend(_session(cluster, bed), number)
+            pid = _session(cluster, bed)
+            # After a SIGKILL the postmaster ends and replaces all of its processes.
+            going = set(cluster.children()) if number == signal.SIGKILL else {pid}
+            cluster.signal_backend(pid, number)
+            eventually(lambda: not going & set(cluster.children()), 10, "PostgreSQL's old processes gone")
             eventually(lambda: _connects(cluster), 10, "PostgreSQL taking connections", 0.02)
             bed.recovered(time.monotonic())
 
