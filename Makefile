@@ -25,8 +25,8 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
 COMMON_PLAIN = clock log settings program utf8
-COMMON_HTTP = event_loop http_connections http_listen http_response http_server http_statistics lifecycle metrics \
-              process_metrics trace
+COMMON_HTTP = event_loop http_connections http_listen http_response http_server http_settings \
+              http_statistics lifecycle metrics process_metrics resolver trace
 SOURCES_pingpong = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) $(wildcard pingpong/*.c)
 SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)
 SOURCES_reader = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) log-output/shared_file.c \

@@ -6,8 +6,9 @@
  * request that a handler was given must be answered exactly once, also when its client has gone.
  *
  * The server answers by itself: 404 for a path that is not in the table, 405 with Allow for a
- * method that the route does not take, 413 for a body over HTTP_BODY_MAX_BYTES (the library adds
- * 400 for what is not HTTP and 431 for a head over about 7.5 kB). HEAD is accepted wherever the
+ * method that the route does not take, 413 for a body over HTTP_BODY_MAX_BYTES. The library adds,
+ * with texts of its own, 400 for what is not HTTP and 431 for a head that does not fit into a
+ * connection's memory. HEAD is accepted wherever the
  * route says HTTP_HEAD; its answer carries no body.
  *
  * Limits: connections are capped; over the cap the one that has been idle longest is closed to
@@ -49,6 +50,7 @@ struct http_route {
 struct http_server_options {
     uint16_t port;
     int64_t connections_max;
+    size_t connection_bytes;         /* for a request's head and its answer's */
     int64_t idle_timeout_ms;         /* between two requests of a connection */
     int64_t request_timeout_ms;      /* from a request's first byte to its answer's last */
     bool access_log;                 /* one log line a request */

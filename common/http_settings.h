@@ -2,6 +2,7 @@
 #ifndef COMMON_HTTP_SETTINGS_H
 #define COMMON_HTTP_SETTINGS_H
 
+#include "http_server.h"
 #include "settings.h"
 
 #include <stdbool.h>
@@ -11,12 +12,18 @@
 struct http_settings {
     int64_t port;
     int64_t connections_max;
+    int64_t connection_bytes;
     int64_t idle_timeout_ms;
     int64_t request_timeout_ms;
     int64_t drain_ms;
     int log_level; /* enum log_level */
     bool access_log;
 };
+
+/* The server's options; all borrowed. */
+struct http_server_options http_settings_server_options(const struct http_settings *settings,
+                                                        const struct http_route *routes,
+                                                        size_t route_count, void *context);
 
 /* Rows for a struct that has a struct http_settings as its member `http`. */
 #define HTTP_SETTINGS_ROWS(owner, default_port)                                                    \
@@ -33,7 +40,15 @@ struct http_settings {
          .default_value = "4096",                                                                  \
          .minimum = 8,                                                                             \
          .maximum = 100000,                                                                        \
-         .help = "Open connections; over it the one idle longest is closed. 9 KiB each."},         \
+         .help = "Open connections; over it the one idle longest is closed."},                     \
+        {.name = "HTTP_CONNECTION_BYTES",                                                          \
+         .type = SETTING_INTEGER,                                                                  \
+         .offset = offsetof(owner, http.connection_bytes),                                         \
+         .default_value = "5632",                                                                  \
+         .minimum = 2048,                                                                          \
+         .maximum = 65536,                                                                         \
+         .help = "Memory of each connection for a request's head and its answer's; a request "     \
+                 "head of nearly this size fits, a cookie of nearly half of it."},                 \
         {.name = "HTTP_IDLE_TIMEOUT_MS",                                                           \
          .type = SETTING_INTEGER,                                                                  \
          .offset = offsetof(owner, http.idle_timeout_ms),                                          \

@@ -44,24 +44,27 @@ int trace_parse(const char *header, struct trace *trace)
     return 0;
 }
 
-/* Ids only have to be unlikely to meet, so where the kernel has no entropy yet (the call would
- * block) a counter-free fallback is not worth having: the id is then made of what there is. */
-static void random_hex(char *out, size_t digits)
+static void write_hex(const uint8_t *bytes, size_t count, char *out)
 {
-    uint8_t bytes[16] = {0};
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
-        bytes[0] = 1;
-    for (size_t i = 0; i < digits / 2; i++)
-        snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < count; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * count] = '\0';
 }
 
 void trace_continue(const struct trace *parent, char out[TRACE_PARENT_SIZE])
 {
     char trace_id[TRACE_ID_SIZE], span_id[17];
+    uint8_t bytes[24];
 
-    if (parent == NULL)
-        random_hex(trace_id, 32);
-    random_hex(span_id, 16);
+    /* Ids only have to be unlikely to meet. Where the kernel has no entropy yet, at boot, the call
+     * would wait; all zeros are what the standard does not allow. */
+    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
+        memset(bytes, 1, sizeof bytes);
+    write_hex(bytes, 16, trace_id);
+    write_hex(bytes + 16, 8, span_id);
     snprintf(out, TRACE_PARENT_SIZE, "00-%.32s-%.16s-%.2s",
              parent == NULL ? trace_id : parent->trace_id, span_id,
              parent == NULL ? "00" : parent->flags);

@@ -13,21 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct http_server_options server_options(const struct http_settings *http,
-                                                 struct routes *routes)
-{
-    return (struct http_server_options){
-        .port = (uint16_t)http->port,
-        .connections_max = http->connections_max,
-        .idle_timeout_ms = http->idle_timeout_ms,
-        .request_timeout_ms = http->request_timeout_ms,
-        .access_log = http->access_log,
-        .routes = routes_table,
-        .route_count = routes_count,
-        .context = routes,
-    };
-}
-
 static int run(const struct pingpong_settings *settings)
 {
     struct event_loop *loop = NULL;
@@ -40,7 +25,8 @@ static int run(const struct pingpong_settings *settings)
         lifecycle_create(&routes.lifecycle, loop, settings->http.drain_ms,
                          settings->batcher.timeout_ms + settings->http.request_timeout_ms) != 0)
         goto failed;
-    const struct http_server_options options = server_options(&settings->http, &routes);
+    const struct http_server_options options =
+        http_settings_server_options(&settings->http, routes_table, routes_count, &routes);
     if (http_server_create(&routes.server, loop, &options) != 0)
         goto out;
     lifecycle_serve(routes.lifecycle, routes.server);

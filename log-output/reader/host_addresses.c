@@ -2,49 +2,27 @@
 
 #include "clock.h"
 #include "log.h"
+#include "resolver.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <netdb.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 /* A Service's address hardly ever changes; one that does is noticed by host_addresses_suspect(). */
 #define REFRESH_MS 10000
 #define RETRY_MS 1000
 
-#define HOST_SIZE 256
-
 /* Eight IPv6 addresses with their brackets and commas. */
 #define ADDRESSES_SIZE 400
 
-/* One lookup, shared by the loop's thread and the one that does it. The last to let go of it frees
- * it. */
-struct lookup {
-    /* Set before the thread starts, then only read. */
-    char host[HOST_SIZE];
-    int done_fd;
-
-    pthread_mutex_t mutex; /* guards the rest */
-    bool done;
-    bool abandoned; /* its owner is gone, done_fd with it */
-    int error;      /* of getaddrinfo(), 0: success */
-    char addresses[ADDRESSES_SIZE];
-};
-
 struct host_addresses {
-    struct event_loop *loop;
     const char *name;
     enum host_addresses_state state;
     unsigned generation;
-    int done_fd;
-    struct lookup *lookup; /* under way, or NULL */
+    struct resolver *resolver;
+    bool looking; /* a lookup is under way */
     int64_t started_ms;
     int64_t next_ms;
     char addresses[ADDRESSES_SIZE];
@@ -56,100 +34,34 @@ static bool is_address(const char *host)
     return inet_pton(AF_INET, host, &address) == 1 || inet_pton(AF_INET6, host, &address) == 1;
 }
 
-/* Adds an address to the list; what does not fit is left out. */
-static void add_address(const struct addrinfo *info, char *list)
+/* libcurl wants IPv6 addresses in brackets. */
+static void write_list(const char *addresses, char out[ADDRESSES_SIZE])
 {
-    char text[NI_MAXHOST], item[NI_MAXHOST + 4];
-    size_t length = strlen(list);
+    size_t used = 0;
 
-    if (getnameinfo(info->ai_addr, info->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) !=
-            0 ||
-        strchr(text, '%') != NULL)
-        return;
-    snprintf(item, sizeof item, info->ai_family == AF_INET6 ? "%s[%s]" : "%s%s",
-             length == 0 ? "" : ",", text);
-    if (length + strlen(item) < ADDRESSES_SIZE)
-        strcpy(list + length, item);
-}
-
-static int look_up(const char *host, char *addresses)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
-    struct addrinfo *list = NULL;
-
-    addresses[0] = '\0';
-    int error = getaddrinfo(host, NULL, &hints, &list);
-    if (error != 0)
-        return error;
-    for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
-        add_address(info, addresses);
-    freeaddrinfo(list);
-    return addresses[0] == '\0' ? EAI_NONAME : 0;
-}
-
-static void free_lookup(struct lookup *lookup)
-{
-    pthread_mutex_destroy(&lookup->mutex);
-    free(lookup);
-}
-
-static void *run_lookup(void *argument)
-{
-    struct lookup *lookup = argument;
-    char addresses[ADDRESSES_SIZE];
-    const uint64_t one = 1;
-
-    int error = look_up(lookup->host, addresses);
-    pthread_mutex_lock(&lookup->mutex);
-    bool abandoned = lookup->abandoned;
-    lookup->done = true;
-    lookup->error = error;
-    memcpy(lookup->addresses, addresses, sizeof addresses);
-    if (!abandoned && write(lookup->done_fd, &one, sizeof one) < 0) {
-        /* Its counter cannot overflow by ones: there is no other failure. */
+    out[0] = '\0';
+    while (*addresses != '\0') {
+        int length = (int)strcspn(addresses, ",");
+        bool v6 = memchr(addresses, ':', (size_t)length) != NULL;
+        int added = snprintf(out + used, ADDRESSES_SIZE - used, v6 ? "%s[%.*s]" : "%s%.*s",
+                             used > 0 ? "," : "", length, addresses);
+        if (added >= (int)(ADDRESSES_SIZE - used)) {
+            out[used] = '\0';
+            return;
+        }
+        used += (size_t)added;
+        addresses += length;
+        addresses += *addresses == ',';
     }
-    pthread_mutex_unlock(&lookup->mutex);
-    if (abandoned)
-        free_lookup(lookup);
-    return NULL;
 }
 
-static int start_thread(struct lookup *lookup)
-{
-    pthread_attr_t attributes;
-    pthread_t thread;
-
-    int error = pthread_attr_init(&attributes);
-    if (error != 0)
-        return error;
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-    error = pthread_create(&thread, &attributes, run_lookup, lookup);
-    pthread_attr_destroy(&attributes);
-    return error;
-}
-
-static void start_lookup(struct host_addresses *host)
-{
-    struct lookup *lookup = calloc(1, sizeof *lookup);
-    if (lookup == NULL)
-        return;
-    snprintf(lookup->host, sizeof lookup->host, "%s", host->name);
-    lookup->done_fd = host->done_fd;
-    pthread_mutex_init(&lookup->mutex, NULL);
-    if (start_thread(lookup) == 0)
-        host->lookup = lookup;
-    else
-        free_lookup(lookup);
-}
-
-static void note_failure(struct host_addresses *host, int error)
+static void note_failure(struct host_addresses *host, const char *error)
 {
     host->next_ms = clock_monotonic_ms() + RETRY_MS;
     if (host->state != HOST_ADDRESSES_PENDING)
         return;
-    log_warning(
-        "host name cannot be resolved",
-        LOG_FIELDS(log_string("host", host->name), log_string("error", gai_strerror(error))));
+    log_warning("host name cannot be resolved",
+                LOG_FIELDS(log_string("host", host->name), log_string("error", error)));
     host->state = HOST_ADDRESSES_FAILED;
 }
 
@@ -166,38 +78,33 @@ static void note_addresses(struct host_addresses *host, const char *addresses)
              LOG_FIELDS(log_string("host", host->name), log_string("addresses", addresses)));
 }
 
-static void on_lookup_done(void *context, uint32_t events)
+static void on_addresses(void *context, const char *addresses, int count, const char *error)
 {
     struct host_addresses *host = context;
-    struct lookup *lookup = host->lookup;
-    uint64_t count;
+    char list[ADDRESSES_SIZE];
 
-    (void)events;
-    if (read(host->done_fd, &count, sizeof count) < 0 || lookup == NULL)
+    (void)count;
+    host->looking = false;
+    if (addresses == NULL) {
+        note_failure(host, error);
         return;
-    /* The thread holds the mutex until it has let go. */
-    pthread_mutex_lock(&lookup->mutex);
-    pthread_mutex_unlock(&lookup->mutex);
-    host->lookup = NULL;
-    if (lookup->error != 0)
-        note_failure(host, lookup->error);
-    else
-        note_addresses(host, lookup->addresses);
-    free_lookup(lookup);
+    }
+    write_list(addresses, list);
+    note_addresses(host, list);
 }
 
 static int64_t step(void *context, int64_t now_ms)
 {
     struct host_addresses *host = context;
 
-    if (host->lookup != NULL)
+    if (host->looking)
         return EVENT_LOOP_IDLE;
     if (now_ms < host->next_ms)
         return host->next_ms;
     host->started_ms = now_ms;
     host->next_ms = now_ms + RETRY_MS;
-    start_lookup(host);
-    return host->lookup != NULL ? EVENT_LOOP_IDLE : host->next_ms;
+    host->looking = resolver_lookup(host->resolver, host->name) == 0;
+    return host->looking ? EVENT_LOOP_IDLE : host->next_ms;
 }
 
 int host_addresses_create(struct host_addresses **created, struct event_loop *loop,
@@ -206,45 +113,26 @@ int host_addresses_create(struct host_addresses **created, struct event_loop *lo
     struct host_addresses *host = calloc(1, sizeof *host);
     if (host == NULL)
         return -1;
-    host->loop = loop;
     host->name = name;
-    host->done_fd = -1;
     *created = host;
     if (is_address(name)) {
         host->state = HOST_ADDRESSES_NUMERIC;
         return 0;
     }
     host->state = HOST_ADDRESSES_PENDING;
-    host->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (host->done_fd >= 0 &&
-        event_loop_watch(loop, host->done_fd, EPOLLIN, on_lookup_done, host) == 0) {
-        event_loop_add_step(loop, step, host);
-        return 0;
+    if (resolver_create(&host->resolver, loop, on_addresses, host) != 0) {
+        free(host);
+        return -1;
     }
-    host_addresses_destroy(host);
-    return -1;
-}
-
-static void abandon(struct lookup *lookup)
-{
-    pthread_mutex_lock(&lookup->mutex);
-    bool done = lookup->done;
-    lookup->abandoned = true;
-    pthread_mutex_unlock(&lookup->mutex);
-    if (done)
-        free_lookup(lookup);
+    event_loop_add_step(loop, step, host);
+    return 0;
 }
 
 void host_addresses_destroy(struct host_addresses *host)
 {
     if (host == NULL)
         return;
-    if (host->lookup != NULL)
-        abandon(host->lookup);
-    if (host->done_fd >= 0) {
-        event_loop_forget(host->loop, host->done_fd);
-        close(host->done_fd);
-    }
+    resolver_destroy(host->resolver);
     free(host);
 }
 

@@ -1,7 +1,6 @@
 /* host_addresses.h - keeps a host's addresses at hand without ever blocking the loop.
  *
- * The system's resolver blocks, for many seconds when name servers are away, so a lookup runs in a
- * thread of its own, at most one at a time. Looked up again at intervals; when that fails the
+ * Names are looked up by the resolver's thread. Looked up again at intervals; when that fails the
  * addresses known before stay. A host that is an address already needs no lookup and no thread.
  * The functions belong to the loop's thread.
  */

@@ -32,17 +32,8 @@ struct reader {
 
 static int start_server(struct reader *reader)
 {
-    const struct reader_settings *settings = &reader->settings;
-    const struct http_server_options options = {
-        .port = (uint16_t)settings->port,
-        .connections_max = settings->http_connections_max,
-        .idle_timeout_ms = settings->http_idle_timeout_ms,
-        .request_timeout_ms = settings->http_request_timeout_ms,
-        .access_log = settings->access_log,
-        .routes = routes_table,
-        .route_count = routes_count,
-        .context = &reader->routes,
-    };
+    const struct http_server_options options = http_settings_server_options(
+        &reader->settings.http, routes_table, routes_count, &reader->routes);
     return http_server_create(&reader->server, reader->loop, &options);
 }
 
@@ -85,7 +76,7 @@ static int start(struct reader *reader)
 
     errno = ENOMEM;
     if (event_loop_create(&reader->loop) != 0 ||
-        lifecycle_create(&reader->lifecycle, reader->loop, settings->drain_ms,
+        lifecycle_create(&reader->lifecycle, reader->loop, settings->http.drain_ms,
                          settings->upstream_timeout_ms + FINISH_RESERVE_MS) != 0 ||
         host_addresses_create(&reader->addresses, reader->loop, settings->url.host) != 0 ||
         start_server(reader) != 0)
@@ -148,6 +139,6 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     if (action == PROGRAM_REFUSED || reader_settings_load(&reader.settings) != 0)
         return EXIT_FAILURE;
-    log_set_level((enum log_level)reader.settings.log_level);
+    log_set_level((enum log_level)reader.settings.http.log_level);
     return serve(&reader);
 }

@@ -5,8 +5,7 @@
 #define FIELD(name) offsetof(struct reader_settings, name)
 
 const struct setting reader_settings_table[] = {
-    {"PORT", SETTING_INTEGER, FIELD(port), "3002", 0, 65535, NULL,
-     "TCP port to serve on; 0 takes a free one."},
+    HTTP_SETTINGS_ROWS(struct reader_settings, "3002"),
     {"SHARED_FILE", SETTING_STRING, FIELD(shared_file), "/usr/src/app/files/timestamp.txt", 0, 0,
      NULL, "The file that the writer appends to."},
     {"STALE_AFTER_MS", SETTING_INTEGER, FIELD(stale_after_ms), "15000", 1, 86400000, NULL,
@@ -21,7 +20,7 @@ const struct setting reader_settings_table[] = {
      60000, NULL, "Longest wait for a connection to pingpong."},
     {"UPSTREAM_TIMEOUT_MS", SETTING_INTEGER, FIELD(upstream_timeout_ms), "2500", 1, 60000, NULL,
      "Longest wait of a page for its number, the wait for a connection included."},
-    {"UPSTREAM_CONNECTIONS_MAX", SETTING_INTEGER, FIELD(upstream_connections_max), "64", 1, 1024,
+    {"UPSTREAM_CONNECTIONS_MAX", SETTING_INTEGER, FIELD(upstream_connections_max), "32", 1, 1024,
      NULL, "Most connections to pingpong."},
     {"UPSTREAM_QUEUE_MAX", SETTING_INTEGER, FIELD(upstream_queue_max), "4096", 1, 1000000, NULL,
      "Most pages that wait for a connection; over it a page is answered at once, without number."},
@@ -30,18 +29,6 @@ const struct setting reader_settings_table[] = {
      "Age, in steps of a second, at which a connection to pingpong is replaced."},
     {"READY_REQUIRES_PINGPONG", SETTING_BOOLEAN, FIELD(ready_requires_pingpong), "false", 0, 0,
      NULL, "Whether /healthz also fails while pingpong is not ready."},
-    {"DRAIN_MS", SETTING_INTEGER, FIELD(drain_ms), "5000", 0, 300000, NULL,
-     "Time for which requests are still served after SIGTERM."},
-    {"HTTP_CONNECTIONS_MAX", SETTING_INTEGER, FIELD(http_connections_max), "4096", 1, 100000, NULL,
-     "Most open connections; over it the one that is idle longest is closed."},
-    {"HTTP_IDLE_TIMEOUT_MS", SETTING_INTEGER, FIELD(http_idle_timeout_ms), "30000", 1000, 3600000,
-     NULL, "Time after which an idle connection is closed."},
-    {"HTTP_REQUEST_TIMEOUT_MS", SETTING_INTEGER, FIELD(http_request_timeout_ms), "10000", 100,
-     3600000, NULL, "Time within which a request has to be received and answered."},
-    {"LOG_LEVEL", SETTING_CHOICE, FIELD(log_level), "info", 0, 0, "debug info warning error",
-     "Log lines below this level are left out."},
-    {"ACCESS_LOG", SETTING_BOOLEAN, FIELD(access_log), "false", 0, 0, NULL,
-     "Whether each request is logged."},
 };
 
 const size_t reader_settings_count = sizeof reader_settings_table / sizeof *reader_settings_table;

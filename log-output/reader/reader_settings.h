@@ -3,6 +3,7 @@
 #define LOG_OUTPUT_READER_SETTINGS_H
 
 #include "attributes.h"
+#include "http_settings.h"
 #include "settings.h"
 #include "upstream_url.h"
 
@@ -11,7 +12,7 @@
 #include <stdint.h>
 
 struct reader_settings {
-    int64_t port;
+    struct http_settings http;
     const char *shared_file;
     int64_t stale_after_ms;
     const char *config_file;
@@ -23,12 +24,6 @@ struct reader_settings {
     int64_t upstream_queue_max;
     int64_t upstream_connection_age_ms;
     bool ready_requires_pingpong;
-    int64_t drain_ms;
-    int64_t http_connections_max;
-    int64_t http_idle_timeout_ms;
-    int64_t http_request_timeout_ms;
-    int log_level; /* enum log_level */
-    bool access_log;
     struct upstream_url url; /* pingpong_url taken apart */
 };
 

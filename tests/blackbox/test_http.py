@@ -87,7 +87,16 @@ def test_a_body_that_is_too_large_is_413(daemon: Program) -> None:
 def test_a_head_that_is_too_large_is_431(daemon: Program) -> None:
     answer = get(daemon.port, "/livez", {"X-Large": "x" * 20_000})
     assert answer.status == 431
-    assert get(daemon.port, "/livez", {"X-Large": "x" * 6_000}).status == 200
+    assert get(daemon.port, "/livez", {"X-Large": "x" * 4_500}).status == 200
+
+
+def test_the_room_for_a_head_can_be_set(daemon: Program) -> None:
+    """HTTP_CONNECTION_BYTES: large cookies are common behind a proxy that authenticates."""
+    roomy = Program(daemon.argv, {**daemon.env, "PORT": 0, "HTTP_CONNECTION_BYTES": 16384})
+    roomy.env["PORT"] = str(roomy.port)
+    with roomy:
+        assert get(roomy.port, "/livez", {"Cookie": "x" * 7_000}).status == 200
+        assert get(roomy.port, "/livez", {"X-Large": "x" * 14_000}).status == 200
 
 
 def test_a_target_that_is_too_long_is_refused(daemon: Program) -> None:

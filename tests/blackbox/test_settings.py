@@ -14,7 +14,7 @@ CONTRACT = {
         "PORT": "3001", "DB_HOST": "localhost", "DB_PORT": "5432", "DB_USER": "postgres", "DB_PASSWORD": "none",
         "DB_PASSWORD_FILE": "none", "DB_NAME": "postgres", "DB_SSLMODE": "prefer", "DB_CONNECT_TIMEOUT_MS": "1500",
         "DB_TIMEOUT_MS": "1500", "PING_TIMEOUT_MS": "2000", "PING_QUEUE_MAX": "4096", "DRAIN_MS": "5000",
-        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
+        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "5632", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
         "LOG_LEVEL": "info", "ACCESS_LOG": "false",
     },
     "writer": {
@@ -25,9 +25,9 @@ CONTRACT = {
         "PORT": "3002", "SHARED_FILE": "/usr/src/app/files/timestamp.txt", "STALE_AFTER_MS": "15000",
         "CONFIG_FILE": "/usr/src/app/config/information.txt", "MESSAGE": "none",
         "PINGPONG_URL": "http://pingpong-svc:3001/ping", "UPSTREAM_CONNECT_TIMEOUT_MS": "500",
-        "UPSTREAM_TIMEOUT_MS": "2500", "UPSTREAM_CONNECTIONS_MAX": "64", "UPSTREAM_QUEUE_MAX": "4096",
+        "UPSTREAM_TIMEOUT_MS": "2500", "UPSTREAM_CONNECTIONS_MAX": "32", "UPSTREAM_QUEUE_MAX": "4096",
         "UPSTREAM_CONNECTION_AGE_MS": "30000", "READY_REQUIRES_PINGPONG": "false", "DRAIN_MS": "5000",
-        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
+        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "5632", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
         "LOG_LEVEL": "info", "ACCESS_LOG": "false",
     },
 }

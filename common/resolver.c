@@ -46,8 +46,10 @@ static void append_address(struct lookup *lookup, const struct addrinfo *info)
     char text[NI_MAXHOST];
     size_t used = strlen(lookup->addresses);
 
+    /* Addresses with a zone are of use on one link only, and not everywhere understood. */
     if (getnameinfo(info->ai_addr, info->ai_addrlen, text, sizeof text, NULL, 0, NI_NUMERICHOST) !=
-        0)
+            0 ||
+        strchr(text, '%') != NULL)
         return;
     if (strlen(text) + 2 > sizeof lookup->addresses - used)
         return;
@@ -59,7 +61,7 @@ static void append_address(struct lookup *lookup, const struct addrinfo *info)
 static void *run_lookup(void *argument)
 {
     struct lookup *lookup = argument;
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG};
     struct addrinfo *list = NULL;
     uint64_t one = 1;
 

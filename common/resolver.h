@@ -1,11 +1,12 @@
 /* resolver.h - host names to addresses without stopping the event loop.
  *
  * getaddrinfo() can wait for many seconds on a name server, so it runs in a thread of its own; the
- * answer comes back as a call on the loop. One name at a time. Except for that thread everything
- * belongs to the loop's thread.
+ * answer comes back as a call on the loop. One name at a time. The loop's signals have to be set up
+ * before, for the thread inherits the mask. Except for that thread everything belongs to the
+ * loop's.
  */
-#ifndef PINGPONG_RESOLVER_H
-#define PINGPONG_RESOLVER_H
+#ifndef COMMON_RESOLVER_H
+#define COMMON_RESOLVER_H
 
 #include "attributes.h"
 #include "event_loop.h"
