@@ -140,3 +140,9 @@ def test_many_pings_leave_few_rows(pingpong: Program, database: Database) -> Non
     rows = {name: database.query(f'SELECT count(*) FROM "{name}"')[0][0] for (name,) in tables}
     assert rows["counters"] == 1
     assert max(rows.values()) <= 2, rows
+
+
+def test_the_database_may_be_given_by_name(database: Database) -> None:
+    """Looked up in a thread; the first of several addresses may be one where nobody listens."""
+    with make_pingpong(database.env(DB_HOST="localhost")) as running:
+        assert pong(get(running.port, "/ping")) == 1
