@@ -78,6 +78,16 @@ static CURLcode set_up_callbacks(struct upstream_transfer *transfer)
     return failed;
 }
 
+/* libcurl has taken the protocols' names since 7.85; Ubuntu 22.04 has 7.81. */
+static CURLcode allow_http_only(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    return curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 static CURLcode set_up_handle(struct upstream_transfer *transfer)
 {
     const struct upstream_options *options = transfer->options;
@@ -85,7 +95,7 @@ static CURLcode set_up_handle(struct upstream_transfer *transfer)
     CURLcode failed = set_up_callbacks(transfer);
 
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_URL, options->url);
-    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    failed |= allow_http_only(transfer->easy);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
