@@ -17,10 +17,8 @@ bench: bench-packages
 	$(MAKE) $(PROGRAMS:%=build/%) build/bench/floor $(BENCH_KOA)
 	bench/run
 
-# Node.js from elsewhere than the distribution brings its own npm, which the package npm conflicts with.
 bench-packages:
-	scripts/install-packages build run
-	@{ command -v wrk && command -v node && command -v npm; } >/dev/null || scripts/install-packages bench
+	scripts/install-packages build run bench
 
 bench-check:
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider bench/tests
