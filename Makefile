@@ -4,7 +4,7 @@ BUILD ?= build
 VERSION ?= 1.0.0
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 PYTHON ?= /usr/bin/python3
-CLANG_FORMAT ?= clang-format
+CLANG_FORMAT ?= scripts/clang-format
 
 CC ?= cc
 OPTIMIZE ?= -O2 -g

@@ -22,6 +22,12 @@ from programs import PATIENCE, log_lines, pong
 NAMES = ("postgres", "pingpong", "writer", "reader")
 
 
+def as_from_a_terminal() -> None:
+    """Who runs the tests in the background has SIGINT ignored, which a shell cannot change."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    die_with_parent()
+
+
 class Run:
     """One call of scripts/run, with a directory and ports of its own."""
 
@@ -35,7 +41,7 @@ class Run:
                "PINGPONG_PORT": str(pingpong_port), "READER_PORT": str(reader_port), **settings}
         with open(self.output, "wb") as output:
             self.process = subprocess.Popen([ROOT / "scripts" / "run"], env=env, stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=output, start_new_session=True, preexec_fn=die_with_parent)
+                                            stderr=output, start_new_session=True, preexec_fn=as_from_a_terminal)
 
     def text(self) -> str:
         return self.output.read_text(errors="replace")
