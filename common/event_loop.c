@@ -162,8 +162,9 @@ static void dispatch(struct event_loop *loop, const struct epoll_event *event)
 static int64_t run_steps(struct event_loop *loop)
 {
     int64_t next_ms = EVENT_LOOP_IDLE;
+    int64_t now_ms = clock_monotonic_ms();
     for (size_t i = 0; i < loop->step_count; i++) {
-        int64_t due_ms = loop->steps[i].run(loop->steps[i].context, clock_monotonic_ms());
+        int64_t due_ms = loop->steps[i].run(loop->steps[i].context, now_ms);
         if (due_ms < next_ms)
             next_ms = due_ms;
     }

@@ -21,8 +21,8 @@
 #define SWEEP_INTERVAL_MS 1000
 
 /* In a list ordered by since_ms, oldest first. */
-struct entry {
-    struct entry *previous, *next;
+struct http_connection {
+    struct http_connection *previous, *next;
     int fd;
     bool busy;        /* a request has begun and is not answered */
     bool shut_down;   /* the library will notice and close it */
@@ -30,7 +30,7 @@ struct entry {
 };
 
 struct http_connections {
-    struct entry list; /* its next is the oldest, its previous the newest */
+    struct http_connection list; /* its next is the oldest, its previous the newest */
     unsigned count;
     unsigned maximum;
     int64_t overdue_ms;
@@ -68,15 +68,16 @@ struct http_connections *http_connections_create(int64_t maximum, int64_t overdu
     return connections;
 }
 
-static void unlink_entry(struct entry *entry)
+static void unlink_entry(struct http_connection *entry)
 {
     entry->previous->next = entry->next;
     entry->next->previous = entry->previous;
 }
 
-static void append_entry(struct http_connections *connections, struct entry *entry)
+static void append_entry(struct http_connections *connections, struct http_connection *entry,
+                         int64_t now_ms)
 {
-    entry->since_ms = clock_monotonic_ms();
+    entry->since_ms = now_ms;
     entry->previous = connections->list.previous;
     entry->next = &connections->list;
     entry->previous->next = entry;
@@ -88,7 +89,7 @@ void http_connections_destroy(struct http_connections *connections)
     if (connections == NULL)
         return;
     while (connections->list.next != &connections->list) {
-        struct entry *entry = connections->list.next;
+        struct http_connection *entry = connections->list.next;
         unlink_entry(entry);
         free(entry);
     }
@@ -106,7 +107,7 @@ unsigned http_connections_count(const struct http_connections *connections)
 }
 
 /* The library sees the end of the stream, closes the connection and says so. */
-static void shut_down(struct entry *entry)
+static void shut_down(struct http_connection *entry)
 {
     if (entry->shut_down)
         return;
@@ -116,7 +117,7 @@ static void shut_down(struct entry *entry)
 
 static void evict_one(struct http_connections *connections)
 {
-    struct entry *entry = connections->list.next;
+    struct http_connection *entry = connections->list.next;
     for (int i = 0; i < EVICTION_SCAN && entry != &connections->list; i++, entry = entry->next)
         if (!entry->busy && !entry->shut_down) {
             shut_down(entry);
@@ -132,7 +133,7 @@ void http_connections_notify(void *context, struct MHD_Connection *connection, v
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct entry *entry = calloc(1, sizeof *entry);
+        struct http_connection *entry = calloc(1, sizeof *entry);
         *slot = entry;
         connections->count++;
         if (entry == NULL || info == NULL) {
@@ -142,13 +143,13 @@ void http_connections_notify(void *context, struct MHD_Connection *connection, v
             return;
         }
         entry->fd = info->connect_fd;
-        append_entry(connections, entry);
+        append_entry(connections, entry, clock_monotonic_ms());
         if (connections->count > connections->maximum)
             evict_one(connections);
         return;
     }
     connections->count--;
-    struct entry *entry = *slot;
+    struct http_connection *entry = *slot;
     if (entry != NULL) {
         unlink_entry(entry);
         free(entry);
@@ -156,31 +157,24 @@ void http_connections_notify(void *context, struct MHD_Connection *connection, v
     }
 }
 
-static struct entry *entry_of(struct MHD_Connection *connection)
+struct http_connection *http_connections_begin_request(struct MHD_Connection *connection)
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    return info == NULL ? NULL : info->socket_context;
-}
-
-void http_connections_begin_request(struct http_connections *connections,
-                                    struct MHD_Connection *connection)
-{
-    struct entry *entry = entry_of(connection);
-    (void)connections;
+    struct http_connection *entry = info == NULL ? NULL : info->socket_context;
     if (entry != NULL)
         entry->busy = true;
+    return entry;
 }
 
 void http_connections_end_request(struct http_connections *connections,
-                                  struct MHD_Connection *connection)
+                                  struct http_connection *entry, int64_t now_ms)
 {
-    struct entry *entry = entry_of(connection);
     if (entry == NULL)
         return;
     entry->busy = false;
     unlink_entry(entry);
-    append_entry(connections, entry);
+    append_entry(connections, entry, now_ms);
 }
 
 int64_t http_connections_sweep(struct http_connections *connections, int64_t now_ms)
@@ -190,7 +184,7 @@ int64_t http_connections_sweep(struct http_connections *connections, int64_t now
     if (now_ms < connections->next_sweep_ms)
         return connections->next_sweep_ms;
     connections->next_sweep_ms = now_ms + SWEEP_INTERVAL_MS;
-    for (struct entry *entry = connections->list.next; entry != &connections->list;
+    for (struct http_connection *entry = connections->list.next; entry != &connections->list;
          entry = entry->next) {
         if (now_ms - entry->since_ms < connections->overdue_ms)
             break;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct http_connections;
+struct http_connection;
 
 /* At most `maximum` connections stay open, fewer if the process may not open as many files; each
  * has to complete a request within `overdue_ms`. Returns NULL if out of memory. */
@@ -31,10 +32,11 @@ unsigned http_connections_count(const struct http_connections *connections);
 void http_connections_notify(void *context, struct MHD_Connection *connection, void **slot,
                              enum MHD_ConnectionNotificationCode code);
 
-void http_connections_begin_request(struct http_connections *connections,
-                                    struct MHD_Connection *connection);
+/* A request has begun on the connection. Returns what http_connections_end_request() wants, which
+ * may be NULL; borrowed until then. */
+struct http_connection *http_connections_begin_request(struct MHD_Connection *connection);
 void http_connections_end_request(struct http_connections *connections,
-                                  struct MHD_Connection *connection);
+                                  struct http_connection *connection, int64_t now_ms);
 
 /* Shuts down what is overdue. Returns when to call it again, or INT64_MAX if nothing is open. */
 int64_t http_connections_sweep(struct http_connections *connections, int64_t now_ms);

@@ -22,7 +22,8 @@ enum http_phase {
 struct http_request {
     struct http_server *server;
     struct MHD_Connection *connection;
-    size_t route; /* route_count: none */
+    struct http_connection *entry; /* of the connection, in http_connections */
+    size_t route;                  /* route_count: none */
     unsigned method;
     enum http_phase phase;
     bool abandoned;

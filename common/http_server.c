@@ -23,8 +23,9 @@
 /* At the end of the drain, for as long as connections still wait to be accepted. */
 #define ACCEPT_RUNS_MAX 256
 
-/* While requests wait, MHD_get_timeout() is always 0; a tick that slows down stands in for it. */
-#define TICK_MIN_MS 1
+/* While requests wait, MHD_get_timeout() is always 0, and a run of the library looks at each of
+ * them; a tick that slows down stands in for it. */
+#define TICK_MIN_MS 4
 #define TICK_MAX_MS 16
 
 static unsigned parse_method(const char *method)
@@ -101,7 +102,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
         note_trace(request);
     *slot = request;
     server->active++;
-    http_connections_begin_request(server->connections, connection);
+    request->entry = http_connections_begin_request(connection);
     if (request->method != HTTP_GET && announces_large_body(connection)) {
         http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
         return http_request_send(request);
@@ -170,12 +171,14 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     struct http_server *server = context;
     struct http_request *request = *slot;
 
+    (void)connection;
     (void)reason;
     if (request == NULL)
         return;
     *slot = NULL;
     server->active--;
-    http_connections_end_request(server->connections, connection);
+    int64_t now_ns = clock_monotonic_ns();
+    http_connections_end_request(server->connections, request->entry, now_ns / 1000000);
     if (request->phase == KEPT) {
         /* Whoever keeps it still has to answer it, which then frees it. */
         request->abandoned = true;
@@ -183,7 +186,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
         return;
     }
     if (request->phase == SENDING) {
-        int64_t duration_ns = clock_monotonic_ns() - request->started_ns;
+        int64_t duration_ns = now_ns - request->started_ns;
         http_statistics_record(server->statistics, request->route, request->method, request->status,
                                duration_ns);
         if (server->options.access_log)

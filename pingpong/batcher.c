@@ -4,7 +4,6 @@
 #include "metrics.h"
 #include "waiting_list.h"
 
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,11 +40,23 @@ struct batcher {
     struct histogram commit_seconds;
 };
 
+/* {"pong":N}, without the cost of printf() on the path that every ping takes. */
 static void answer_number(struct http_request *request, int64_t number)
 {
+    static const char head[] = "{\"pong\":";
     char body[48];
-    int length = snprintf(body, sizeof body, "{\"pong\":%" PRId64 "}", number);
-    http_respond(request, 200, "application/json", body, (size_t)length);
+    char *first = body + sizeof body;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+
+    *--first = '}';
+    do
+        *--first = (char)('0' + rest % 10);
+    while ((rest /= 10) != 0);
+    if (number < 0)
+        *--first = '-';
+    first -= sizeof head - 1;
+    memcpy(first, head, sizeof head - 1);
+    http_respond(request, 200, "application/json", first, (size_t)(body + sizeof body - first));
 }
 
 static void fail(struct batcher *batcher, struct http_request *request, enum failure failure)
