@@ -1,0 +1,107 @@
+#include "password.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static char path[] = "/tmp/test-password-XXXXXX";
+
+static int make_file(void **state)
+{
+    (void)state;
+    int fd = mkstemp(path);
+    if (fd < 0)
+        return -1;
+    return close(fd);
+}
+
+static int remove_file(void **state)
+{
+    (void)state;
+    return unlink(path);
+}
+
+static void write_file(const char *text, size_t length)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(text, 1, length, file), length);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void the_files_first_line_counts(void **state)
+{
+    static const struct {
+        const char *text, *password;
+    } cases[] = {
+        {"secret", "secret"},
+        {"secret\n", "secret"},
+        {"secret\r\n", "secret"},
+        {"secret\nmore", "secret"},
+        {" with spaces ", " with spaces "},
+        {"", ""},
+        {"\nsecret", ""},
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+    };
+    char password[PASSWORD_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        write_file(cases[i].text, strlen(cases[i].text));
+        assert_int_equal(password_read("another", path, password), 0);
+        assert_string_equal(password, cases[i].password);
+    }
+}
+
+static void without_a_file_the_value_counts(void **state)
+{
+    char password[PASSWORD_SIZE];
+
+    (void)state;
+    assert_int_equal(password_read("value", NULL, password), 0);
+    assert_string_equal(password, "value");
+    assert_int_equal(password_read(NULL, NULL, password), 0);
+    assert_string_equal(password, "");
+}
+
+static void what_cannot_be_read_is_an_error(void **state)
+{
+    char password[PASSWORD_SIZE];
+
+    (void)state;
+    assert_int_equal(password_read("value", "/nonexistent/password", password), -1);
+    assert_int_equal(errno, ENOENT);
+    assert_int_equal(password_read("value", "/tmp", password), -1);
+    assert_int_equal(errno, EISDIR);
+}
+
+static void what_is_too_long_is_an_error(void **state)
+{
+    static char text[PASSWORD_SIZE + 1];
+    char password[PASSWORD_SIZE];
+
+    (void)state;
+    memset(text, 'x', PASSWORD_SIZE);
+    assert_int_equal(password_read(text, NULL, password), -1);
+    assert_int_equal(errno, EFBIG);
+    write_file(text, PASSWORD_SIZE);
+    assert_int_equal(password_read(NULL, path, password), -1);
+    assert_int_equal(errno, EFBIG);
+    text[PASSWORD_SIZE - 1] = '\0';
+    assert_int_equal(password_read(text, NULL, password), 0);
+    write_file(text, PASSWORD_SIZE - 1);
+    assert_int_equal(password_read(NULL, path, password), 0);
+    assert_int_equal(strlen(password), PASSWORD_SIZE - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_files_first_line_counts),
+        cmocka_unit_test(without_a_file_the_value_counts),
+        cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(what_is_too_long_is_an_error),
+    };
+    return cmocka_run_group_tests_name("password", tests, make_file, remove_file);
+}
