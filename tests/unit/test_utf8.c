@@ -37,7 +37,7 @@ static void nothing_else_is_a_sequence(void **state)
     for (uint32_t bytes = 0; bytes < 1 << 24; bytes += 1 + (bytes & 0x7) * 3) {
         char text[4] = {(char)(bytes >> 16), (char)(bytes >> 8), (char)bytes, (char)0x80}, again[4];
         size_t length = utf8_sequence_length(text, sizeof text);
-        if (length == 0)
+        if (length == 0 || length > sizeof text)
             continue;
         uint32_t code = (unsigned char)text[0] & (length == 1 ? 0x7FU : 0xFFU >> (length + 1));
         for (size_t i = 1; i < length; i++)
