@@ -46,12 +46,22 @@ Made by `make test-faults` on {datetime.date.today().isoformat()} in {seconds:.0
 Clients on many connections record every request with its start, its end and its number or error while
 the fault happens, several times in a row. A checker then proves from that history that every number was
 given once, that a ping sent after another's answer has the larger number, and that the final count is
-what was acknowledged plus at most those whose client was told "unknown", or told nothing. *Recovery* is the
-longest time from the end of the fault to an acknowledged ping (or page) that was sent after it; with several replicas,
-on the slowest of them.
+what was acknowledged plus at most those whose client was told "unknown", or told nothing. The checker is
+tested with wrong histories, and the scenarios with services that make the usual mistakes.
+
+*Recovery* is the longest time from the end of the fault (a cut connection: from the cut) to an acknowledged
+ping, page or line that was asked for after it; with several replicas, on the slowest of them. For slow clients it
+is how long the slowest was let be. In the last rows, on the shared file, a request is one reading of the file,
+acknowledged if it held whole lines.
 
 Errors: *unknown*: 503, it may have been counted; *refused*: 503, it was not; *lost*: the connection broke or the
-client left; *unsent*: no connection could be made. Where the title says that nothing may fail, an error is a violation.
+client left; *unsent*: no connection could be made; *without number*: the page came, and said what is missing;
+*cut off*: a slow client's connection, closed as it should be. Where the title says that nothing may fail, an
+error is a violation.
+
+In each outage of the database `/healthz` has to say 500 within 2 s of its begin and 200 within 2 s of its end, and
+to answer within 1 s all the time; what the clients themselves were kept waiting for the processor is left out of
+these times. `/livez` has to answer, and the process to end with status 0 when told to.
 
 {chr(10).join(lines)}
 """

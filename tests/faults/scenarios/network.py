@@ -24,7 +24,7 @@ def tcp_reset(cluster: Cluster, result: Result) -> None:
 @scenario("tcp-black-hole", "connection black-holed around COMMIT (before, during, after, half an answer)")
 def tcp_black_hole(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, proxied=True) as bed:
-        for point in CUTS:
+        for point in (*CUTS, *CUTS):
             # Only this connection is dead: pingpong has to give it up and make another by itself.
             bed.recovered(bed.proxy.arm(point, Action.BLACKHOLE).wait(5), more=60)
             bed.proxy.heal()
