@@ -6,6 +6,7 @@ MANIFESTS_PYTEST = MANIFESTS_TOOLS='$(abspath $(MANIFESTS_TOOLS))' $(PYTHON) -m 
 .PHONY: manifests-test lint-manifests manifests-apiserver-test
 
 manifests-test: ## render, validate and check every overlay, the alerts, the canary's analysis
+	@scripts/install-packages run manifests
 	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate
 	$(MANIFESTS_PYTEST) tests/manifests
 
@@ -15,5 +16,6 @@ lint-manifests: ## the manifests' policies
 	$(MANIFESTS_PYTEST) tests/manifests/test_policies.py
 
 manifests-apiserver-test: ## the same manifests against a real API server (built from source: minutes)
+	@scripts/install-packages run manifests
 	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate apiserver
 	$(MANIFESTS_PYTEST) tests/manifests/test_apiserver.py

@@ -1,17 +1,24 @@
 """Queries and alerts, tried with promtool on made-up series."""
 
+import functools
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
 import yaml
 
 
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@functools.cache
+def _program() -> str:
+    return subprocess.run([ROOT / "scripts" / "fetch-promtool"], check=True, text=True,
+                          capture_output=True).stdout.strip()
+
+
 def promtool(*arguments, cwd):
-    program = shutil.which("promtool")
-    assert program, "promtool is missing: apt-get install prometheus"
-    return subprocess.run([program, *arguments], cwd=cwd, text=True, capture_output=True,
+    return subprocess.run([_program(), *arguments], cwd=cwd, text=True, capture_output=True,
                           timeout=120, check=False)
 
 

@@ -10,7 +10,9 @@ pipeline-tools:
 	@tests/pipeline/install-tools $(PIPELINE_TOOLS) kustomize
 
 # The short form for `make test`: every case, and a few rounds of the race.
-test-pipeline: pipeline-tools
+test-pipeline:
+	@scripts/install-packages manifests
+	@$(MAKE) --no-print-directory pipeline-tools
 	KUSTOMIZE='$(abspath $(PIPELINE_TOOLS))/kustomize' ROUNDS='$(ROUNDS)' \
 	  PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/pipeline
 

@@ -272,7 +272,7 @@ BROKEN = {
     "no entry for image log-pong/pingpong": (r"name: log-pong/pingpong", "name: other/image"),
     "is there twice": (r"name: log-pong/reader", "name: log-pong/writer"),
     "would drop this comment": (r"^images:$", "images:\n  # mine"),
-    "kustomize build . failed": (r"^resources:$", "resources:\n  - missing.yaml"),
+    "kustomize build . failed": (r"^resources:(\n *-)", r"resources:\1 missing.yaml\1"),
     "kustomize edit set image": (r"^resources:$", "resourcez: []\nresources:"),
 }
 
