@@ -51,8 +51,7 @@ static void check_one(const struct setting *setting, const char *text)
         check(values.integer >= -5 && values.integer <= 65535 &&
               values.integer == strtoll(text, NULL, 10));
     if (accepted && text[0] != '\0' && setting->type == SETTING_CHOICE)
-        check(values.choice >= 0 && values.choice < 3 &&
-              strcmp(words[values.choice], text) == 0);
+        check(values.choice >= 0 && values.choice < 3 && strcmp(words[values.choice], text) == 0);
     if (accepted && text[0] != '\0' && setting->type == SETTING_BOOLEAN)
         check(strcmp(text, values.boolean ? "true" : "false") == 0);
     if (setting->type == SETTING_STRING)
