@@ -15,7 +15,7 @@ enum failure { QUEUE_FULL, TIMED_OUT, OUTCOME_UNKNOWN, FAILURES };
 static const char *const failure_labels[FAILURES] = {"reason=\"queue_full\"", "reason=\"timeout\"",
                                                      "reason=\"unknown\""};
 static const char *const failure_messages[FAILURES] = {
-    "too many pings are waiting; this one was not counted",
+    "too many requests are waiting; this one was not counted",
     "the database did not answer in time; this ping was not counted",
     "the database did not answer in time; this ping may have been counted"};
 static const char *const outcome_labels[] = {"outcome=\"committed\"", "outcome=\"repeated\"",
@@ -90,14 +90,21 @@ void batcher_read_count(struct batcher *batcher, struct http_request *request)
     enqueue(batcher, &batcher->counts, request);
 }
 
-/* The batch's last number is `count`. */
+static void send_batch(struct batcher *batcher);
+
+/* The batch's last number is `count`. What has come meanwhile is sent first: the database works on
+ * it while the answers of this batch are written, which takes longer than a commit when they are
+ * many. */
 static void settle(struct batcher *batcher, int64_t count)
 {
+    struct waiting_list answered = batcher->batch;
     int64_t number = count - batcher->batch_size + batcher->batch_expired;
     struct http_request *request;
 
+    batcher->batch = (struct waiting_list){0};
     batcher->batch_size = 0;
-    while ((request = waiting_list_take(&batcher->batch)) != NULL) {
+    send_batch(batcher);
+    while ((request = waiting_list_take(&answered)) != NULL) {
         batcher->acknowledged++;
         answer_number(request, ++number);
     }
@@ -120,13 +127,15 @@ static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_
     batcher->recovered[outcome]++;
     if (outcome == LEDGER_COMMITTED) {
         settle(batcher, count);
-    } else if (outcome == LEDGER_NOT_COMMITTED) {
+        return;
+    }
+    batcher->batch_size = 0;
+    if (outcome == LEDGER_NOT_COMMITTED) {
         waiting_list_prepend(&batcher->pings, &batcher->batch);
     } else {
         while ((request = waiting_list_take(&batcher->batch)) != NULL)
             fail(batcher, request, OUTCOME_UNKNOWN);
     }
-    batcher->batch_size = 0;
 }
 
 static void on_count_read(void *context, int64_t count)
@@ -163,17 +172,29 @@ static int64_t expire(struct batcher *batcher, struct waiting_list *list, int64_
     return expired;
 }
 
+static int64_t expire_readings(struct waiting_list *list, int64_t now_ms)
+{
+    int64_t expired = 0;
+    while (waiting_list_deadline_ms(list) <= now_ms) {
+        http_respond_error(waiting_list_take(list), 503, "the database did not answer in time");
+        expired++;
+    }
+    return expired;
+}
+
 static int64_t expire_all(struct batcher *batcher, int64_t now_ms)
 {
     int64_t sent = expire(batcher, &batcher->batch, now_ms, OUTCOME_UNKNOWN);
     batcher->batch_expired += sent;
     return sent + expire(batcher, &batcher->pings, now_ms, TIMED_OUT) +
-           expire(batcher, &batcher->counts, now_ms, TIMED_OUT) +
-           expire(batcher, &batcher->reading, now_ms, TIMED_OUT);
+           expire_readings(&batcher->counts, now_ms) + expire_readings(&batcher->reading, now_ms);
 }
 
 static void send_batch(struct batcher *batcher)
 {
+    if (batcher->pings.count == 0 || batcher->batch_size > 0 ||
+        !database_can_send_batch(batcher->database))
+        return;
     /* Nobody would hear the numbers of those who have left. */
     waiting_list_drop_abandoned(&batcher->pings);
     if (batcher->pings.count == 0)
@@ -196,9 +217,7 @@ static int64_t step(void *context, int64_t now_ms)
     struct batcher *batcher = context;
 
     int64_t expired = expire_all(batcher, now_ms);
-    if (batcher->pings.count > 0 && batcher->batch_size == 0 &&
-        database_can_send_batch(batcher->database))
-        send_batch(batcher);
+    send_batch(batcher);
     if (batcher->counts.count > 0 && database_can_read(batcher->database)) {
         waiting_list_prepend(&batcher->reading, &batcher->counts);
         database_read(batcher->database);
@@ -243,7 +262,7 @@ void batcher_write_metrics(const struct batcher *batcher, FILE *out)
     metrics_write_counter(out, "pingpong_pings_total", "Pings counted and acknowledged.",
                           batcher->acknowledged);
     metrics_write_header(out, "pingpong_pings_failed_total", "counter",
-                         "Requests for the counter that got no number, by reason.");
+                         "Pings that got no number, by reason.");
     for (int i = 0; i < FAILURES; i++)
         metrics_write_sample(out, "pingpong_pings_failed_total", failure_labels[i],
                              (double)batcher->failed[i]);

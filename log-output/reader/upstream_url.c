@@ -46,12 +46,19 @@ static int take_parts(CURLU *parsed, struct upstream_url *url)
     return copy_part(parsed, CURLUPART_URL, 0, url->health_url, sizeof url->health_url);
 }
 
+/* libcurl takes the first name it finds for the host, however many slashes come before it. */
+static bool has_authority(const char *text)
+{
+    const char *slashes = strstr(text, "://");
+    return slashes != NULL && slashes[3] != '/';
+}
+
 int upstream_url_parse(const char *text, struct upstream_url *url)
 {
     int result = -1;
     CURLU *parsed = curl_url();
 
-    if (parsed != NULL && strlen(text) < sizeof url->url &&
+    if (parsed != NULL && has_authority(text) && strlen(text) < sizeof url->url &&
         curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
         take_parts(parsed, url) == 0) {
         snprintf(url->url, sizeof url->url, "%s", text);

@@ -88,7 +88,7 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert {line["setting"] for line in log_lines(done.stderr) if line["level"] == "error"} == {"PORT", "DB_PORT"}
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://host/ping", "http://", "http://host:99999/ping"])
+@pytest.mark.parametrize("url", ["nonsense", "ftp://host/ping", "http://", "http://host:99999/ping", "http:///ping"])
 def test_an_upstream_url_that_is_none_stops_the_start(url: str) -> None:
     done = run_sanitized([BUILD / "reader"], {"PINGPONG_URL": url, "PORT": 0}, timeout=20)
     assert done.returncode == 1
