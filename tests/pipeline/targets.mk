@@ -1,7 +1,7 @@
 # The pipeline's own checks: the bump, and the workflows.
 
 PIPELINE_TOOLS = $(BUILD)/tools/pipeline
-ROUNDS ?= 2
+BUMP_ROUNDS ?= 2
 WORKFLOWS = $(wildcard .github/workflows/*.yml)
 
 .PHONY: bump-test test-pipeline lint-workflows pipeline-tools
@@ -13,10 +13,10 @@ pipeline-tools:
 test-pipeline:
 	@scripts/install-packages manifests
 	@$(MAKE) --no-print-directory pipeline-tools
-	KUSTOMIZE='$(abspath $(PIPELINE_TOOLS))/kustomize' ROUNDS='$(ROUNDS)' \
+	KUSTOMIZE='$(abspath $(PIPELINE_TOOLS))/kustomize' ROUNDS='$(BUMP_ROUNDS)' \
 	  PYTHONDONTWRITEBYTECODE=1 $(PYTHON) -m pytest -q -p no:cacheprovider tests/pipeline
 
-bump-test: ROUNDS = 50
+bump-test: BUMP_ROUNDS = 50
 bump-test: test-pipeline ## the configuration bump: every case, and fifty rounds of eight pushers at once
 
 lint-workflows: ## actionlint and zizmor on .github/
