@@ -121,6 +121,22 @@ void http_respond(struct http_request *request, unsigned status, const char *con
     server->passes = PASSES_AFTER_ANSWER;
 }
 
+void http_respond_written(struct http_request *request, const char *content_type,
+                          void (*write)(const void *context, FILE *out), const void *context)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out = open_memstream(&text, &length);
+
+    if (out != NULL)
+        write(context, out);
+    if (out == NULL || fclose(out) != 0)
+        http_respond_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+    else
+        http_respond(request, MHD_HTTP_OK, content_type, text, length);
+    free(text);
+}
+
 void http_respond_text(struct http_request *request, unsigned status, const char *text)
 {
     http_respond(request, status, "text/plain; charset=utf-8", text, strlen(text));

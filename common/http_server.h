@@ -95,6 +95,10 @@ bool http_request_is_abandoned(const struct http_request *request);
 void http_respond(struct http_request *request, unsigned status, const char *content_type,
                   const char *body, size_t length);
 
+/* Answers 200 with what `write` writes, or 500 if there is no memory for it. */
+void http_respond_written(struct http_request *request, const char *content_type,
+                          void (*write)(const void *context, FILE *out), const void *context);
+
 /* Answers with a zero-terminated text as text/plain, or with {"error":"message"}. */
 void http_respond_text(struct http_request *request, unsigned status, const char *text);
 void http_respond_error(struct http_request *request, unsigned status, const char *message);

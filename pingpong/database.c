@@ -222,7 +222,7 @@ static int64_t keep_alive(struct database *database, int64_t now_ms)
 static int64_t step(void *context, int64_t now_ms)
 {
     struct database *database = context;
-    int64_t next_ms = database->deadline_ms;
+    int64_t next_ms = 0; /* while READY */
 
     if (database->state == READY) {
         next_ms = keep_alive(database, now_ms);
@@ -231,7 +231,6 @@ static int64_t step(void *context, int64_t now_ms)
             database_begin_attempt(database, now_ms);
         else
             database_lose(database, "cannot connect in time");
-        next_ms = database->deadline_ms;
     }
     settle_connection(database);
     return database->state == READY ? next_ms : database->deadline_ms;

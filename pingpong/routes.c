@@ -4,8 +4,6 @@
 #include "metrics.h"
 #include "process_metrics.h"
 
-#include <stdlib.h>
-
 static void handle_ping(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
@@ -37,24 +35,19 @@ static void handle_healthz(void *context, struct http_request *request)
         http_respond_text(request, 500, "DB Not Ready");
 }
 
-static void handle_metrics(void *context, struct http_request *request)
+static void write_metrics(const void *context, FILE *out)
 {
     const struct routes *routes = context;
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
 
-    if (out != NULL) {
-        http_server_write_metrics(routes->server, out);
-        batcher_write_metrics(routes->batcher, out);
-        database_write_metrics(routes->database, out);
-        process_metrics_write("pingpong", out);
-    }
-    if (out == NULL || fclose(out) != 0)
-        http_respond_error(request, 500, "out of memory");
-    else
-        http_respond(request, 200, METRICS_CONTENT_TYPE, text, length);
-    free(text);
+    http_server_write_metrics(routes->server, out);
+    batcher_write_metrics(routes->batcher, out);
+    database_write_metrics(routes->database, out);
+    process_metrics_write("pingpong", out);
+}
+
+static void handle_metrics(void *context, struct http_request *request)
+{
+    http_respond_written(request, METRICS_CONTENT_TYPE, write_metrics, context);
 }
 
 const struct http_route routes_table[] = {

@@ -8,7 +8,6 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* A view of the page, kept in its request while pingpong is asked. */
@@ -105,8 +104,9 @@ static void handle_live(void *context, struct http_request *request)
     http_respond_text(request, 200, "OK");
 }
 
-static void write_metrics(const struct routes *routes, FILE *out)
+static void write_metrics(const void *context, FILE *out)
 {
+    const struct routes *routes = context;
     struct shared_file file;
 
     read_shared_file(routes, &file);
@@ -123,20 +123,7 @@ static void write_metrics(const struct routes *routes, FILE *out)
 
 static void handle_metrics(void *context, struct http_request *request)
 {
-    char *text = NULL;
-    size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-
-    if (out != NULL) {
-        write_metrics(context, out);
-        if (fclose(out) == 0)
-            http_respond(request, 200, METRICS_CONTENT_TYPE, text, length);
-        else
-            out = NULL;
-    }
-    if (out == NULL)
-        http_respond_error(request, 500, "out of memory");
-    free(text);
+    http_respond_written(request, METRICS_CONTENT_TYPE, write_metrics, context);
 }
 
 /* Each view is one ping, so a HEAD of the page is refused: it would be one without a view. */

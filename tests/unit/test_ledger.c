@@ -19,6 +19,21 @@ static void start(struct ledger *ledger)
     assert_false(ledger_settle(ledger, &outcome));
 }
 
+/* Registers anew, which finds `ticket` and `count` recorded in `slot`. */
+static void reconnect(struct ledger *ledger, int slot, int64_t ticket, int64_t count)
+{
+    ledger_new_key(ledger);
+    ledger_registered(ledger, slot, ticket, count);
+}
+
+/* A batch under way when the connection is lost; returns its ticket. */
+static int64_t lose_batch(struct ledger *ledger)
+{
+    int64_t ticket = ledger_next_ticket(ledger);
+    ledger_lost(ledger);
+    return ticket;
+}
+
 static void nothing_lost_means_nothing_to_settle(void **state)
 {
     struct ledger ledger;
@@ -28,8 +43,7 @@ static void nothing_lost_means_nothing_to_settle(void **state)
     start(&ledger);
     int64_t ticket = ledger_next_ticket(&ledger);
     ledger_committed(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, ticket, 101);
+    reconnect(&ledger, 3, ticket, 101);
     assert_false(ledger_settle(&ledger, &outcome));
 }
 
@@ -54,10 +68,8 @@ static void its_ticket_in_the_record_means_committed(void **state)
     start(&ledger);
     ledger_next_ticket(&ledger);
     ledger_committed(&ledger);
-    int64_t lost = ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, lost, 142);
+    int64_t lost = lose_batch(&ledger);
+    reconnect(&ledger, 3, lost, 142);
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_COMMITTED);
     assert_int_equal(ledger.count, 142);
@@ -72,10 +84,8 @@ static void the_ticket_before_means_not_committed(void **state)
     start(&ledger);
     int64_t before = ledger_next_ticket(&ledger);
     ledger_committed(&ledger);
-    ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, before, 101);
+    lose_batch(&ledger);
+    reconnect(&ledger, 3, before, 101);
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_NOT_COMMITTED);
 }
@@ -88,10 +98,8 @@ static void a_first_batch_is_judged_by_the_registration(void **state)
     (void)state;
     start(&ledger);
     int64_t registered = ledger.recorded;
-    ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, registered, 100);
+    lose_batch(&ledger);
+    reconnect(&ledger, 3, registered, 100);
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_NOT_COMMITTED);
 }
@@ -104,11 +112,9 @@ static void registering_again_changes_no_judgement(void **state)
 
     (void)state;
     start(&ledger);
-    int64_t lost = ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
+    int64_t lost = lose_batch(&ledger);
     for (int i = 0; i < 3; i++) {
-        ledger_new_key(&ledger);
-        ledger_registered(&ledger, 3, lost, 142);
+        reconnect(&ledger, 3, lost, 142);
     }
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_COMMITTED);
@@ -123,11 +129,9 @@ static void a_strange_ticket_means_unknown(void **state)
 
     (void)state;
     start(&ledger);
-    ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
+    lose_batch(&ledger);
     int64_t unheard = ledger_new_key(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 5, unheard, 200);
+    reconnect(&ledger, 5, unheard, 200);
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_UNKNOWN);
     assert_int_equal(ledger.slot, 5);
@@ -140,13 +144,10 @@ static void a_loss_is_settled_once(void **state)
 
     (void)state;
     start(&ledger);
-    int64_t lost = ledger_next_ticket(&ledger);
-    ledger_lost(&ledger);
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, lost, 142);
+    int64_t lost = lose_batch(&ledger);
+    reconnect(&ledger, 3, lost, 142);
     assert_true(ledger_settle(&ledger, &outcome));
-    ledger_new_key(&ledger);
-    ledger_registered(&ledger, 3, lost, 142);
+    reconnect(&ledger, 3, lost, 142);
     assert_false(ledger_settle(&ledger, &outcome));
 }
 
