@@ -2,7 +2,7 @@
  *
  * Every GET is answered with the same bytes, as long as a ping's answer, from
  * the same kind of loop and with the same settings as pingpong: one thread,
- * epoll driven from outside, MHD_run() only, 8 KiB of memory per connection,
+ * epoll driven from outside, MHD_run() only, as much memory per connection,
  * at most 4096 connections, the same headers. What pingpong costs above this
  * is what counting costs.
  *

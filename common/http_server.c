@@ -385,6 +385,11 @@ const char *http_request_header(struct http_request *request, const char *name)
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
+int64_t http_request_started_ns(const struct http_request *request)
+{
+    return request->started_ns;
+}
+
 bool http_request_is_abandoned(const struct http_request *request)
 {
     return request->abandoned;

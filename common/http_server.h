@@ -87,6 +87,9 @@ void *http_request_state(struct http_request *request);
 /* The value of a header, or NULL; borrowed until the request is answered. */
 const char *http_request_header(struct http_request *request, const char *name);
 
+/* When the request's head had come, as clock_monotonic_ns() counts. */
+int64_t http_request_started_ns(const struct http_request *request);
+
 /* The client has gone: an answer will reach no one. */
 bool http_request_is_abandoned(const struct http_request *request);
 

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "metrics.h"
+#include "pacer.h"
 #include "waiting_list.h"
 
 #include <stdbool.h>
@@ -30,6 +31,7 @@ struct batcher {
     int64_t batch_size;        /* 0: none under way */
     int64_t batch_expired;     /* members of it that were answered already, the first ones */
     int64_t batch_sent_ns;
+    struct pacer pacer;
     struct waiting_list counts;  /* readings not sent */
     struct waiting_list reading; /* sent */
 
@@ -92,13 +94,14 @@ void batcher_read_count(struct batcher *batcher, struct http_request *request)
 
 static void send_batch(struct batcher *batcher);
 
-/* The batch's last number is `count`. What has come meanwhile is sent first: the database works on
- * it while the answers of this batch are written, which takes longer than a commit when they are
- * many. */
-static void settle(struct batcher *batcher, int64_t count)
+/* The batch's last number is `count`. What has come meanwhile is sent first, if the pacer lets it:
+ * the database works on it while the answers of this batch are written, which takes longer than a
+ * commit when they are many. */
+static void settle(struct batcher *batcher, int64_t count, int64_t now_ns)
 {
     struct waiting_list answered = batcher->batch;
     int64_t number = count - batcher->batch_size + batcher->batch_expired;
+    int64_t pings = answered.count, waited_ns = 0;
     struct http_request *request;
 
     batcher->batch = (struct waiting_list){0};
@@ -106,17 +109,21 @@ static void settle(struct batcher *batcher, int64_t count)
     send_batch(batcher);
     while ((request = waiting_list_take(&answered)) != NULL) {
         batcher->acknowledged++;
+        waited_ns += now_ns - http_request_started_ns(request);
         answer_number(request, ++number);
     }
+    pacer_observe(&batcher->pacer, now_ns, pings, waited_ns);
 }
 
 static void on_batch_committed(void *context, int64_t count)
 {
     struct batcher *batcher = context;
-    double seconds = (double)(clock_monotonic_ns() - batcher->batch_sent_ns) / 1e9;
+    int64_t now_ns = clock_monotonic_ns();
+    int64_t took_ns = now_ns - batcher->batch_sent_ns;
 
-    histogram_observe(&batcher->commit_seconds, seconds);
-    settle(batcher, count);
+    histogram_observe(&batcher->commit_seconds, (double)took_ns / 1e9);
+    pacer_committed(&batcher->pacer, now_ns, took_ns, batcher->batch.count + batcher->pings.count);
+    settle(batcher, count, now_ns);
 }
 
 static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_t count)
@@ -126,7 +133,7 @@ static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_
 
     batcher->recovered[outcome]++;
     if (outcome == LEDGER_COMMITTED) {
-        settle(batcher, count);
+        settle(batcher, count, clock_monotonic_ns());
         return;
     }
     batcher->batch_size = 0;
@@ -190,10 +197,16 @@ static int64_t expire_all(struct batcher *batcher, int64_t now_ms)
            expire_readings(&batcher->counts, now_ms) + expire_readings(&batcher->reading, now_ms);
 }
 
+static bool can_send_batch(const struct batcher *batcher)
+{
+    return batcher->pings.count > 0 && batcher->batch_size == 0 &&
+           database_can_send_batch(batcher->database);
+}
+
 static void send_batch(struct batcher *batcher)
 {
-    if (batcher->pings.count == 0 || batcher->batch_size > 0 ||
-        !database_can_send_batch(batcher->database))
+    if (!can_send_batch(batcher) ||
+        pacer_holds(&batcher->pacer, clock_monotonic_ns(), batcher->pings.count))
         return;
     /* Nobody would hear the numbers of those who have left. */
     waiting_list_drop_abandoned(&batcher->pings);
@@ -204,12 +217,25 @@ static void send_batch(struct batcher *batcher)
     batcher->batch_expired = 0;
     batcher->batch_sent_ns = clock_monotonic_ns();
     histogram_observe(&batcher->batch_sizes, (double)batcher->batch_size);
+    pacer_sent(&batcher->pacer);
     database_send_batch(batcher->database, batcher->batch_size);
 }
 
 static int64_t earliest(int64_t a, int64_t b)
 {
     return a < b ? a : b;
+}
+
+/* When the next deadline, or the end of a hold, is due. */
+static int64_t next_ms(const struct batcher *batcher)
+{
+    int64_t pings_ms = earliest(waiting_list_deadline_ms(&batcher->pings),
+                                waiting_list_deadline_ms(&batcher->batch));
+    int64_t counts_ms = earliest(waiting_list_deadline_ms(&batcher->counts),
+                                 waiting_list_deadline_ms(&batcher->reading));
+    int64_t hold_ms = can_send_batch(batcher) ? pacer_hold_ms(&batcher->pacer) : INT64_MAX;
+
+    return earliest(earliest(pings_ms, counts_ms), hold_ms);
 }
 
 static int64_t step(void *context, int64_t now_ms)
@@ -225,10 +251,7 @@ static int64_t step(void *context, int64_t now_ms)
     /* Answers made here are for the HTTP server's step, which has run before. */
     if (expired > 0)
         return now_ms;
-    return earliest(earliest(waiting_list_deadline_ms(&batcher->pings),
-                             waiting_list_deadline_ms(&batcher->batch)),
-                    earliest(waiting_list_deadline_ms(&batcher->counts),
-                             waiting_list_deadline_ms(&batcher->reading)));
+    return next_ms(batcher);
 }
 
 int batcher_create(struct batcher **created, struct event_loop *loop,
@@ -238,6 +261,7 @@ int batcher_create(struct batcher **created, struct event_loop *loop,
     if (batcher == NULL)
         return -1;
     batcher->options = *options;
+    pacer_init(&batcher->pacer);
     batcher->batch_sizes.bounds = size_bounds;
     batcher->batch_sizes.bound_count = sizeof size_bounds / sizeof size_bounds[0];
     batcher->commit_seconds.bounds = histogram_seconds_bounds;
@@ -277,6 +301,9 @@ void batcher_write_metrics(const struct batcher *batcher, FILE *out)
                          "Time from sending a batch to hearing that it is committed.");
     metrics_write_histogram(out, "pingpong_commit_duration_seconds", NULL,
                             &batcher->commit_seconds);
+    metrics_write_gauge(out, "pingpong_batch_holding",
+                        "1 while a batch may be held back a moment for more pings.",
+                        batcher->pacer.holding ? 1 : 0);
     metrics_write_gauge(out, "pingpong_queue_length",
                         "Requests waiting for the database, under way ones included.",
                         (double)waiting(batcher));

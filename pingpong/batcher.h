@@ -1,7 +1,8 @@
 /* batcher.h - pings wait together, are counted together, and each gets its own number.
  *
- * Whatever waits when the database is free becomes one batch; what arrives while it is committed
- * becomes the next one. Numbers are given out in the order of arrival, and only once the batch is
+ * Whatever waits when the database is free becomes one batch, at once or, where that serves them
+ * better (see pacer.h), a moment later; what arrives while it is committed becomes the next one.
+ * Numbers are given out in the order of arrival, and only once the batch is
  * committed. A ping whose time is up is told so: "not counted" if it was never sent, otherwise
  * that it is not known. Readings of the count are gathered in the same way. Everything belongs to
  * the loop's thread.

@@ -28,7 +28,7 @@ COMMON = {
 OWN = {
     "pingpong": {
         "pingpong_pings_total": "counter", "pingpong_pings_failed_total": "counter", "pingpong_batch_size": "histogram",
-        "pingpong_commit_duration_seconds": "histogram", "pingpong_queue_length": "gauge",
+        "pingpong_commit_duration_seconds": "histogram", "pingpong_queue_length": "gauge", "pingpong_batch_holding": "gauge",
         "pingpong_database_up": "gauge", "pingpong_database_reconnects_total": "counter",
         "pingpong_recovered_batches_total": "counter",
     },
