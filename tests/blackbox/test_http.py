@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -50,6 +51,23 @@ def test_head_is_get_without_the_body(daemon: Program, path: str) -> None:
         assert answer.status == 200 and answer.body
         assert head.headers["content-type"] == answer.headers["content-type"]
         assert int(head.headers["content-length"]) > 0
+
+
+def test_each_answer_has_one_date_and_it_is_now(daemon: Program) -> None:
+    with Connection(daemon.port) as connection:
+        seconds = set()
+
+        def asked() -> bool:
+            before = int(time.time())
+            date = parsedate_to_datetime(connection.request("GET", "/livez").headers["date"]).timestamp()
+            assert before - 1 <= date <= time.time()  # the kernel's clock of seconds may be a tick behind
+            seconds.add(date)
+            return len(seconds) == 3
+
+        eventually(asked, timeout=10)
+        connection.send(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.socket.recv(4096), b""))
+    assert answer.lower().count(b"\r\ndate: ") == 1
 
 
 def test_head_of_what_does_not_exist_is_404(daemon: Program) -> None:
