@@ -2,6 +2,8 @@
 
 #include "unit.h"
 
+#include <math.h>
+
 /* Clients, a database and a clock of ten microseconds a tick. */
 #define TICK_NS 10000
 #define TICKS_PER_S (1000000000 / TICK_NS)
@@ -17,7 +19,6 @@ struct simulation {
 
     int64_t now;
     int64_t coming[AHEAD_TICKS]; /* how many, by tick */
-    double random_arrivals;
     uint64_t random;
     int64_t waiting, waiting_since_sum; /* not sent */
     int64_t batch, batch_since_sum;     /* sent */
@@ -41,12 +42,10 @@ static void start(struct simulation *simulation)
 /* A die thrown every tick; on average arrivals_a_tick. */
 static int64_t uninvited(struct simulation *simulation)
 {
-    int64_t count = 0;
     simulation->random = simulation->random * 6364136223846793005U + 1442695040888963407U;
     double thrown = (double)(simulation->random >> 11) / 9007199254740992.0;
-    for (double rest = simulation->arrivals_a_tick; rest > thrown; rest -= 1)
-        count++;
-    return count;
+    double beyond = simulation->arrivals_a_tick - thrown;
+    return beyond > 0 ? (int64_t)ceil(beyond) : 0;
 }
 
 static void arrive(struct simulation *simulation)
