@@ -205,8 +205,10 @@ static bool can_send_batch(const struct batcher *batcher)
 
 static void send_batch(struct batcher *batcher)
 {
-    if (!can_send_batch(batcher) ||
-        pacer_holds(&batcher->pacer, clock_monotonic_ns(), batcher->pings.count))
+    if (!can_send_batch(batcher))
+        return;
+    int64_t now_ns = clock_monotonic_ns();
+    if (pacer_holds(&batcher->pacer, now_ns, batcher->pings.count))
         return;
     /* Nobody would hear the numbers of those who have left. */
     waiting_list_drop_abandoned(&batcher->pings);
@@ -215,7 +217,7 @@ static void send_batch(struct batcher *batcher)
     waiting_list_prepend(&batcher->batch, &batcher->pings);
     batcher->batch_size = batcher->batch.count;
     batcher->batch_expired = 0;
-    batcher->batch_sent_ns = clock_monotonic_ns();
+    batcher->batch_sent_ns = now_ns;
     histogram_observe(&batcher->batch_sizes, (double)batcher->batch_size);
     pacer_sent(&batcher->pacer);
     database_send_batch(batcher->database, batcher->batch_size);

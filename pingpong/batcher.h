@@ -2,10 +2,9 @@
  *
  * Whatever waits when the database is free becomes one batch, at once or, where that serves them
  * better (see pacer.h), a moment later; what arrives while it is committed becomes the next one.
- * Numbers are given out in the order of arrival, and only once the batch is
- * committed. A ping whose time is up is told so: "not counted" if it was never sent, otherwise
- * that it is not known. Readings of the count are gathered in the same way. Everything belongs to
- * the loop's thread.
+ * Numbers are given out in the order of arrival, and only once the batch is committed. A ping whose
+ * time is up is told so: "not counted" if it was never sent, otherwise that it is not known.
+ * Readings of the count are gathered in the same way. Everything belongs to the loop's thread.
  */
 #ifndef PINGPONG_BATCHER_H
 #define PINGPONG_BATCHER_H
