@@ -26,7 +26,8 @@ EXPLANATION = """\
   a whole stack: the Koa page on the Koa counter to the reader on pingpong. The Koa page on pingpong shows
   what it does when its counter is not the limit.
 - **floor**: `bench/floor.c`, a constant answer of the same size and headers through libmicrohttpd with
-  pingpong's settings. No program on that library can be faster.
+  pingpong's settings: what a request costs on that library at least. Where the load generator is the limit
+  (*wrk busy* near 100 %), that is not the most requests/s that can be had.
 - **pgbench**: one client, prepared statement, the same single-row `UPDATE`: what the database itself can commit
   one after the other.
 
