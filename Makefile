@@ -25,11 +25,11 @@ ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
 COMMON_PLAIN = clock log settings program utf8
-COMMON_HTTP = event_loop http_connections http_listen http_response http_server http_settings \
-              http_statistics lifecycle metrics process_metrics resolver trace
-SOURCES_pingpong = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) $(wildcard pingpong/*.c)
+COMMON_SERVICE = event_loop lifecycle metrics process_metrics resolver trace
+SERVICE = $(COMMON_PLAIN:%=common/%.c) $(COMMON_SERVICE:%=common/%.c) $(wildcard common/http/*.c)
+SOURCES_pingpong = $(SERVICE) $(wildcard pingpong/*.c)
 SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)
-SOURCES_reader = $(COMMON_PLAIN:%=common/%.c) $(COMMON_HTTP:%=common/%.c) log-output/shared_file.c \
+SOURCES_reader = $(SERVICE) $(wildcard common/client/*.c) log-output/shared_file.c \
                  $(wildcard log-output/reader/*.c)
 
 PROGRAMS = pingpong writer reader

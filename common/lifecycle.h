@@ -10,7 +10,7 @@
 
 #include "attributes.h"
 #include "event_loop.h"
-#include "http_server.h"
+#include "http/server.h"
 
 #include <stdbool.h>
 

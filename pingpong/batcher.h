@@ -12,7 +12,7 @@
 #include "attributes.h"
 #include "database.h"
 #include "event_loop.h"
-#include "http_server.h"
+#include "http/server.h"
 
 #include <stdint.h>
 #include <stdio.h>

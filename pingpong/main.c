@@ -2,7 +2,7 @@
 #include "batcher.h"
 #include "database.h"
 #include "event_loop.h"
-#include "http_server.h"
+#include "http/server.h"
 #include "lifecycle.h"
 #include "log.h"
 #include "pingpong_settings.h"

@@ -4,7 +4,7 @@
 
 #include "batcher.h"
 #include "database.h"
-#include "http_settings.h"
+#include "http/settings.h"
 #include "settings.h"
 
 #include <stddef.h>

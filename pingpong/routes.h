@@ -4,7 +4,7 @@
 
 #include "batcher.h"
 #include "database.h"
-#include "http_server.h"
+#include "http/server.h"
 #include "lifecycle.h"
 
 #include <stddef.h>

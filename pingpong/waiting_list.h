@@ -6,7 +6,7 @@
 #ifndef PINGPONG_WAITING_LIST_H
 #define PINGPONG_WAITING_LIST_H
 
-#include "http_server.h"
+#include "http/server.h"
 
 #include <stdint.h>
 

@@ -18,7 +18,7 @@ define archive_rules
 $(BUILD)/tests/unit/$(1).a: $$(filter-out %/main.o,$$(OBJECTS_$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(call say,AR)$$(AR) rcs $$@ $$^
+	$$(call say,AR)$$(AR) qcs $$@ $$^
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call archive_rules,$(program))))
 

@@ -1,7 +1,8 @@
 /* main.c - the reader: the page, and what Kubernetes asks. */
+#include "client/addresses.h"
+#include "client/client.h"
 #include "event_loop.h"
-#include "host_addresses.h"
-#include "http_server.h"
+#include "http/server.h"
 #include "lifecycle.h"
 #include "log.h"
 #include "pingpong_client.h"
@@ -9,7 +10,6 @@
 #include "program.h"
 #include "reader_settings.h"
 #include "routes.h"
-#include "upstream.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -24,7 +24,7 @@ struct reader {
     struct event_loop *loop;
     struct lifecycle *lifecycle;
     struct http_server *server;
-    struct host_addresses *addresses;
+    struct client_addresses *addresses;
     struct pingpong_monitor *monitor;
     struct pingpong_client *client;
     struct routes routes;
@@ -40,7 +40,7 @@ static int start_server(struct reader *reader)
 static int start_client(struct reader *reader)
 {
     const struct reader_settings *settings = &reader->settings;
-    const struct upstream_options options = {
+    const struct client_options options = {
         .url = settings->url.url,
         .host = &settings->url,
         .addresses = reader->addresses,
@@ -78,7 +78,7 @@ static int start(struct reader *reader)
     if (event_loop_create(&reader->loop) != 0 ||
         lifecycle_create(&reader->lifecycle, reader->loop, settings->http.drain_ms,
                          settings->upstream_timeout_ms + FINISH_RESERVE_MS) != 0 ||
-        host_addresses_create(&reader->addresses, reader->loop, settings->url.host) != 0 ||
+        client_addresses_create(&reader->addresses, reader->loop, settings->url.host) != 0 ||
         start_server(reader) != 0)
         return -1;
     lifecycle_serve(reader->lifecycle, reader->server);
@@ -95,7 +95,7 @@ static void stop(struct reader *reader)
     pingpong_client_destroy(reader->client);
     pingpong_monitor_destroy(reader->monitor);
     http_server_destroy(reader->server);
-    host_addresses_destroy(reader->addresses);
+    client_addresses_destroy(reader->addresses);
     lifecycle_destroy(reader->lifecycle);
     event_loop_destroy(reader->loop);
 }
@@ -104,7 +104,7 @@ static int serve(struct reader *reader)
 {
     bool clean = false;
 
-    if (upstream_global_init(reader->settings.url.secure) != 0) {
+    if (client_global_init(reader->settings.url.secure) != 0) {
         log_error("cannot initialise libcurl", NULL);
         return EXIT_FAILURE;
     }
@@ -119,7 +119,7 @@ static int serve(struct reader *reader)
         log_info("ended", NULL);
     }
     stop(reader);
-    upstream_global_cleanup();
+    client_global_cleanup();
     return clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

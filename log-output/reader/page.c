@@ -1,5 +1,6 @@
 #include "page.h"
 
+#include "pong_result.h"
 #include "utf8.h"
 
 #include <inttypes.h>
@@ -106,18 +107,18 @@ static void append_pong(struct writer *writer, const struct page_parts *parts)
 {
     char reason[256];
 
-    if (parts->pong_result == UPSTREAM_OK) {
+    if (parts->pong_result == CLIENT_OK) {
         append_format(writer, "Ping / Pongs: %" PRId64 "\n", parts->pong);
         return;
     }
-    upstream_result_describe(parts->pong_result, parts->pong_status, parts->pong_timeout_ms, reason,
-                             sizeof reason);
+    pong_result_describe(parts->pong_result, parts->pong_status, parts->pong_timeout_ms, reason,
+                         sizeof reason);
     append_format(writer, "Ping / Pongs: not available: %s\n", reason);
 }
 
 unsigned page_status(const struct page_parts *parts)
 {
-    return parts->pong_result == UPSTREAM_OK ? 200 : 503;
+    return parts->pong_result == CLIENT_OK ? 200 : 503;
 }
 
 size_t page_write(const struct page_parts *parts, char out[PAGE_SIZE_MAX])

@@ -3,8 +3,8 @@
 #ifndef LOG_OUTPUT_PAGE_H
 #define LOG_OUTPUT_PAGE_H
 
+#include "client/result.h"
 #include "shared_file.h"
-#include "upstream_result.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -27,9 +27,9 @@ struct page_parts {
     const struct shared_file *shared;
     const char *hash; /* of its timestamp */
 
-    enum upstream_result pong_result;
+    enum client_result pong_result;
     long pong_status;
-    int64_t pong; /* UPSTREAM_OK */
+    int64_t pong; /* CLIENT_OK */
     int64_t pong_timeout_ms;
 };
 

@@ -6,20 +6,20 @@
 #include <stdlib.h>
 
 struct pingpong_client {
-    struct upstream *upstream;
-    uint64_t results[UPSTREAM_RESULT_COUNT];
+    struct client *upstream;
+    uint64_t results[CLIENT_RESULT_COUNT];
     struct histogram duration;
 };
 
 int pingpong_client_create(struct pingpong_client **created, struct event_loop *loop,
-                           const struct upstream_options *options)
+                           const struct client_options *options)
 {
     struct pingpong_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return -1;
     client->duration.bounds = histogram_seconds_bounds;
     client->duration.bound_count = histogram_seconds_bound_count;
-    if (upstream_create(&client->upstream, loop, options) != 0) {
+    if (client_create(&client->upstream, loop, options) != 0) {
         free(client);
         return -1;
     }
@@ -31,19 +31,19 @@ void pingpong_client_destroy(struct pingpong_client *client)
 {
     if (client == NULL)
         return;
-    upstream_destroy(client->upstream);
+    client_destroy(client->upstream);
     free(client);
 }
 
-static void on_answer(void *context, const struct upstream_answer *answer)
+static void on_answer(void *context, const struct client_answer *answer)
 {
     const struct ping *ping = context;
     struct pingpong_client *client = ping->client;
     struct pong pong = {.result = answer->result, .status = answer->status};
 
-    if (pong.result == UPSTREAM_OK &&
+    if (pong.result == CLIENT_OK &&
         pong_reply_parse(answer->body, answer->length, &pong.number) != 0)
-        pong.result = UPSTREAM_NONSENSE;
+        pong.result = CLIENT_NONSENSE;
     client->results[pong.result]++;
     histogram_observe(&client->duration, (double)answer->duration_ns / 1e9);
     ping->callback(ping->context, &pong);
@@ -53,7 +53,7 @@ void pingpong_client_ping(struct pingpong_client *client, const struct trace *pa
                           struct ping *ping, pingpong_callback *callback, void *context)
 {
     *ping = (struct ping){.client = client, .callback = callback, .context = context};
-    upstream_get(client->upstream, parent, on_answer, ping);
+    client_get(client->upstream, parent, on_answer, ping);
 }
 
 void pingpong_client_write_metrics(const struct pingpong_client *client, FILE *out)
@@ -62,8 +62,8 @@ void pingpong_client_write_metrics(const struct pingpong_client *client, FILE *o
 
     metrics_write_header(out, "log_output_upstream_requests_total", "counter",
                          "Pings for pages, by how they ended.");
-    for (enum upstream_result i = 0; i < UPSTREAM_RESULT_COUNT; i++) {
-        snprintf(label, sizeof label, "result=\"%s\"", upstream_result_label(i));
+    for (enum client_result i = 0; i < CLIENT_RESULT_COUNT; i++) {
+        snprintf(label, sizeof label, "result=\"%s\"", client_result_label(i));
         metrics_write_sample(out, "log_output_upstream_requests_total", label,
                              (double)client->results[i]);
     }
@@ -72,5 +72,5 @@ void pingpong_client_write_metrics(const struct pingpong_client *client, FILE *o
     metrics_write_histogram(out, "log_output_upstream_duration_seconds", NULL, &client->duration);
     metrics_write_gauge(out, "log_output_upstream_queue_length",
                         "Pages that wait for a connection to pingpong.",
-                        (double)upstream_queue_length(client->upstream));
+                        (double)client_queue_length(client->upstream));
 }

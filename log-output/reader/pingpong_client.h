@@ -4,9 +4,9 @@
 #define LOG_OUTPUT_PINGPONG_CLIENT_H
 
 #include "attributes.h"
+#include "client/client.h"
 #include "event_loop.h"
 #include "trace.h"
-#include "upstream.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -14,9 +14,9 @@
 struct pingpong_client;
 
 struct pong {
-    enum upstream_result result;
-    long status;    /* UPSTREAM_BAD_STATUS */
-    int64_t number; /* UPSTREAM_OK */
+    enum client_result result;
+    long status;    /* CLIENT_BAD_STATUS */
+    int64_t number; /* CLIENT_OK */
 };
 
 typedef void pingpong_callback(void *context, const struct pong *pong);
@@ -31,7 +31,7 @@ struct ping {
 /* `options->is_wanted` is given a struct ping. Returns 0 and sets *client, owned by the caller, or
  * -1 if out of memory. */
 MUST_CHECK int pingpong_client_create(struct pingpong_client **client, struct event_loop *loop,
-                                      const struct upstream_options *options);
+                                      const struct client_options *options);
 
 /* Accepts NULL. Pings that are under way are forgotten. */
 void pingpong_client_destroy(struct pingpong_client *client);

@@ -1,7 +1,8 @@
 #include "pingpong_monitor.h"
 
+#include "client/client.h"
 #include "log.h"
-#include "upstream.h"
+#include "pong_result.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,30 +14,30 @@
 #define CONNECTION_AGE_MS 10000
 
 struct pingpong_monitor {
-    struct upstream *upstream;
+    struct client *upstream;
     bool asking;
     bool has_asked; /* result and status are of an answer */
-    enum upstream_result result;
+    enum client_result result;
     long status;
     int64_t next_ms;
 };
 
 bool pingpong_monitor_is_ready(const struct pingpong_monitor *monitor)
 {
-    return monitor->has_asked && monitor->result == UPSTREAM_OK;
+    return monitor->has_asked && monitor->result == CLIENT_OK;
 }
 
 void pingpong_monitor_describe(const struct pingpong_monitor *monitor, char *out, size_t size)
 {
     if (!monitor->has_asked)
         snprintf(out, size, "not known yet");
-    else if (monitor->result == UPSTREAM_OK)
+    else if (monitor->result == CLIENT_OK)
         snprintf(out, size, "ready");
     else
-        upstream_result_describe(monitor->result, monitor->status, TIMEOUT_MS, out, size);
+        pong_result_describe(monitor->result, monitor->status, TIMEOUT_MS, out, size);
 }
 
-static void on_answer(void *context, const struct upstream_answer *answer)
+static void on_answer(void *context, const struct client_answer *answer)
 {
     struct pingpong_monitor *monitor = context;
     bool was_ready = pingpong_monitor_is_ready(monitor), is_first = !monitor->has_asked;
@@ -65,18 +66,18 @@ static int64_t step(void *context, int64_t now_ms)
         return monitor->next_ms;
     monitor->next_ms = now_ms + INTERVAL_MS;
     monitor->asking = true;
-    upstream_get(monitor->upstream, NULL, on_answer, monitor);
+    client_get(monitor->upstream, NULL, on_answer, monitor);
     return monitor->next_ms;
 }
 
 int pingpong_monitor_create(struct pingpong_monitor **created, struct event_loop *loop,
-                            const struct upstream_url *url, struct host_addresses *addresses,
+                            const struct client_url *url, struct client_addresses *addresses,
                             int64_t connect_timeout_ms)
 {
     struct pingpong_monitor *monitor = calloc(1, sizeof *monitor);
     if (monitor == NULL)
         return -1;
-    const struct upstream_options options = {
+    const struct client_options options = {
         .url = url->health_url,
         .host = url,
         .addresses = addresses,
@@ -87,7 +88,7 @@ int pingpong_monitor_create(struct pingpong_monitor **created, struct event_loop
         .connection_age_ms = CONNECTION_AGE_MS,
     };
     event_loop_add_step(loop, step, monitor);
-    if (upstream_create(&monitor->upstream, loop, &options) != 0) {
+    if (client_create(&monitor->upstream, loop, &options) != 0) {
         free(monitor);
         return -1;
     }
@@ -99,6 +100,6 @@ void pingpong_monitor_destroy(struct pingpong_monitor *monitor)
 {
     if (monitor == NULL)
         return;
-    upstream_destroy(monitor->upstream);
+    client_destroy(monitor->upstream);
     free(monitor);
 }

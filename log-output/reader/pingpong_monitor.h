@@ -8,9 +8,9 @@
 #define LOG_OUTPUT_PINGPONG_MONITOR_H
 
 #include "attributes.h"
+#include "client/addresses.h"
+#include "client/url.h"
 #include "event_loop.h"
-#include "host_addresses.h"
-#include "upstream_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,8 +21,8 @@ struct pingpong_monitor;
 /* `url` and `addresses` are borrowed. Returns 0 and sets *monitor, owned by the caller, or -1 if
  * out of memory. */
 MUST_CHECK int pingpong_monitor_create(struct pingpong_monitor **monitor, struct event_loop *loop,
-                                       const struct upstream_url *url,
-                                       struct host_addresses *addresses,
+                                       const struct client_url *url,
+                                       struct client_addresses *addresses,
                                        int64_t connect_timeout_ms);
 
 /* Accepts NULL. */

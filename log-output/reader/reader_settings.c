@@ -37,7 +37,7 @@ int reader_settings_load(struct reader_settings *settings)
 {
     if (settings_load(reader_settings_table, reader_settings_count, settings) != 0)
         return -1;
-    if (upstream_url_parse(settings->pingpong_url, &settings->url) == 0)
+    if (client_url_parse(settings->pingpong_url, &settings->url) == 0)
         return 0;
     log_error("setting not accepted",
               LOG_FIELDS(log_string("setting", "PINGPONG_URL"),

@@ -3,9 +3,9 @@
 #define LOG_OUTPUT_READER_SETTINGS_H
 
 #include "attributes.h"
-#include "http_settings.h"
+#include "client/url.h"
+#include "http/settings.h"
 #include "settings.h"
-#include "upstream_url.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ struct reader_settings {
     int64_t upstream_queue_max;
     int64_t upstream_connection_age_ms;
     bool ready_requires_pingpong;
-    struct upstream_url url; /* pingpong_url taken apart */
+    struct client_url url; /* pingpong_url taken apart */
 };
 
 extern const struct setting reader_settings_table[];

@@ -2,7 +2,7 @@
 #ifndef LOG_OUTPUT_ROUTES_H
 #define LOG_OUTPUT_ROUTES_H
 
-#include "http_server.h"
+#include "http/server.h"
 #include "lifecycle.h"
 #include "page_files.h"
 #include "pingpong_client.h"
@@ -26,7 +26,7 @@ struct routes {
 extern const struct http_route routes_table[];
 extern const size_t routes_count;
 
-/* For upstream_options.is_wanted: the page's viewer is still there. */
+/* For client_options.is_wanted: the page's viewer is still there. */
 bool routes_is_wanted(void *ping);
 
 #endif

@@ -1,6 +1,6 @@
-#include "http_statistics.h"
+#include "http/statistics.h"
 
-#include "http_server.h"
+#include "http/server.h"
 #include "unit.h"
 
 static const char *label(const void *context, size_t route)

@@ -21,7 +21,7 @@ static struct page_parts good_parts(void)
         .shared_path = "/shared",
         .shared = &fresh,
         .hash = HASH,
-        .pong_result = UPSTREAM_OK,
+        .pong_result = CLIENT_OK,
         .pong = 42,
         .pong_timeout_ms = 2500,
     };
@@ -112,23 +112,23 @@ static void names_what_is_wrong_with_the_timestamp(void **state)
 static void names_why_there_is_no_pong(void **state)
 {
     struct page_parts parts = good_parts();
-    char labels[UPSTREAM_RESULT_COUNT][32];
+    char labels[CLIENT_RESULT_COUNT][32];
 
     (void)state;
-    for (enum upstream_result i = UPSTREAM_OK + 1; i < UPSTREAM_RESULT_COUNT; i++) {
+    for (enum client_result i = CLIENT_OK + 1; i < CLIENT_RESULT_COUNT; i++) {
         parts.pong_result = i;
         assert_int_equal(page_status(&parts), 503);
         write_page(&parts);
         const char *line = strstr(page, "\nPing / Pongs: not available: ");
         assert_non_null(line);
         assert_true(strlen(line) > strlen("\nPing / Pongs: not available: \n") + 5);
-        snprintf(labels[i], sizeof labels[i], "%s", upstream_result_label(i));
-        for (enum upstream_result j = UPSTREAM_OK + 1; j < i; j++)
+        snprintf(labels[i], sizeof labels[i], "%s", client_result_label(i));
+        for (enum client_result j = CLIENT_OK + 1; j < i; j++)
             assert_string_not_equal(labels[i], labels[j]);
     }
-    parts.pong_result = UPSTREAM_TIMED_OUT;
+    parts.pong_result = CLIENT_TIMED_OUT;
     assert_line(&parts, 4, "Ping / Pongs: not available: pingpong did not answer within 2500 ms");
-    parts.pong_result = UPSTREAM_BAD_STATUS;
+    parts.pong_result = CLIENT_BAD_STATUS;
     parts.pong_status = 503;
     assert_line(&parts, 4, "Ping / Pongs: not available: pingpong answered with status 503");
 }

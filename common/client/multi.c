@@ -1,4 +1,4 @@
-#include "upstream_multi.h"
+#include "client/multi.h"
 
 #include "clock.h"
 
@@ -11,13 +11,13 @@
 /* What the loop is told about a socket of libcurl's. It stays watched while its connection is
  * idle: taking it out and putting it in again costs two system calls for each request. */
 struct watch {
-    struct upstream_multi *multi;
+    struct client_multi *multi;
     int fd;
     uint32_t events; /* the loop watches for, 0: not watched */
     bool in_use;     /* libcurl wants to know */
 };
 
-struct upstream_multi {
+struct client_multi {
     CURLM *handle;
     struct event_loop *loop;
     int64_t timer_due_ms;
@@ -25,7 +25,7 @@ struct upstream_multi {
     size_t watch_count;
 };
 
-static struct watch *watch_of(struct upstream_multi *multi, int fd)
+static struct watch *watch_of(struct client_multi *multi, int fd)
 {
     size_t index = (size_t)fd;
 
@@ -95,9 +95,9 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *context, void
     return 0;
 }
 
-int upstream_multi_close_socket(void *context, curl_socket_t fd)
+int client_multi_close_socket(void *context, curl_socket_t fd)
 {
-    struct upstream_multi *multi = context;
+    struct client_multi *multi = context;
     size_t index = (size_t)fd;
 
     if (index < multi->watch_count && multi->watches[index] != NULL) {
@@ -111,14 +111,14 @@ int upstream_multi_close_socket(void *context, curl_socket_t fd)
 /* CURLMOPT_TIMERFUNCTION */
 static int on_timer(CURLM *handle, long timeout_ms, void *context)
 {
-    struct upstream_multi *multi = context;
+    struct client_multi *multi = context;
 
     (void)handle;
     multi->timer_due_ms = timeout_ms < 0 ? EVENT_LOOP_IDLE : clock_monotonic_ms() + timeout_ms;
     return 0;
 }
 
-static int set_up(struct upstream_multi *multi, int64_t connections_max)
+static int set_up(struct client_multi *multi, int64_t connections_max)
 {
     CURLM *handle = multi->handle;
     CURLMcode failed = CURLM_OK;
@@ -132,22 +132,22 @@ static int set_up(struct upstream_multi *multi, int64_t connections_max)
     return failed == CURLM_OK ? 0 : -1;
 }
 
-struct upstream_multi *upstream_multi_create(struct event_loop *loop, int64_t connections_max)
+struct client_multi *client_multi_create(struct event_loop *loop, int64_t connections_max)
 {
-    struct upstream_multi *multi = calloc(1, sizeof *multi);
+    struct client_multi *multi = calloc(1, sizeof *multi);
     if (multi == NULL)
         return NULL;
     multi->loop = loop;
     multi->timer_due_ms = EVENT_LOOP_IDLE;
     multi->handle = curl_multi_init();
     if (multi->handle == NULL || set_up(multi, connections_max) != 0) {
-        upstream_multi_destroy(multi);
+        client_multi_destroy(multi);
         return NULL;
     }
     return multi;
 }
 
-void upstream_multi_destroy(struct upstream_multi *multi)
+void client_multi_destroy(struct client_multi *multi)
 {
     if (multi == NULL)
         return;
@@ -158,17 +158,17 @@ void upstream_multi_destroy(struct upstream_multi *multi)
     free(multi);
 }
 
-CURLM *upstream_multi_handle(const struct upstream_multi *multi)
+CURLM *client_multi_handle(const struct client_multi *multi)
 {
     return multi->handle;
 }
 
-int64_t upstream_multi_due_ms(const struct upstream_multi *multi)
+int64_t client_multi_due_ms(const struct client_multi *multi)
 {
     return multi->timer_due_ms;
 }
 
-void upstream_multi_run(struct upstream_multi *multi)
+void client_multi_run(struct client_multi *multi)
 {
     int running;
 

@@ -1,4 +1,4 @@
-/* http_listen.h - the listening socket, with errors that name the port. Any thread. */
+/* http/listen.h - the listening socket, with errors that name the port. Any thread. */
 #ifndef COMMON_HTTP_LISTEN_H
 #define COMMON_HTTP_LISTEN_H
 

@@ -1,4 +1,4 @@
-#include "host_addresses.h"
+#include "client/addresses.h"
 
 #include "clock.h"
 #include "log.h"
@@ -10,16 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A Service's address hardly ever changes; one that does is noticed by host_addresses_suspect(). */
+/* A Service's address hardly ever changes; one that does is noticed by client_addresses_suspect().
+ */
 #define REFRESH_MS 10000
 #define RETRY_MS 1000
 
 /* Eight IPv6 addresses with their brackets and commas. */
 #define ADDRESSES_SIZE 400
 
-struct host_addresses {
+struct client_addresses {
     const char *name;
-    enum host_addresses_state state;
+    enum client_addresses_state state;
     unsigned generation;
     struct resolver *resolver;
     bool looking; /* a lookup is under way */
@@ -55,20 +56,20 @@ static void write_list(const char *addresses, char out[ADDRESSES_SIZE])
     }
 }
 
-static void note_failure(struct host_addresses *host, const char *error)
+static void note_failure(struct client_addresses *host, const char *error)
 {
     host->next_ms = clock_monotonic_ms() + RETRY_MS;
-    if (host->state != HOST_ADDRESSES_PENDING)
+    if (host->state != CLIENT_ADDRESSES_PENDING)
         return;
     log_warning("host name cannot be resolved",
                 LOG_FIELDS(log_string("host", host->name), log_string("error", error)));
-    host->state = HOST_ADDRESSES_FAILED;
+    host->state = CLIENT_ADDRESSES_FAILED;
 }
 
-static void note_addresses(struct host_addresses *host, const char *addresses)
+static void note_addresses(struct client_addresses *host, const char *addresses)
 {
     host->next_ms = clock_monotonic_ms() + REFRESH_MS;
-    host->state = HOST_ADDRESSES_RESOLVED;
+    host->state = CLIENT_ADDRESSES_RESOLVED;
     if (strcmp(host->addresses, addresses) == 0)
         return;
     snprintf(host->addresses, sizeof host->addresses, "%s", addresses);
@@ -80,7 +81,7 @@ static void note_addresses(struct host_addresses *host, const char *addresses)
 
 static void on_addresses(void *context, const char *addresses, int count, const char *error)
 {
-    struct host_addresses *host = context;
+    struct client_addresses *host = context;
     char list[ADDRESSES_SIZE];
 
     (void)count;
@@ -95,7 +96,7 @@ static void on_addresses(void *context, const char *addresses, int count, const 
 
 static int64_t step(void *context, int64_t now_ms)
 {
-    struct host_addresses *host = context;
+    struct client_addresses *host = context;
 
     if (host->looking)
         return EVENT_LOOP_IDLE;
@@ -107,19 +108,19 @@ static int64_t step(void *context, int64_t now_ms)
     return host->looking ? EVENT_LOOP_IDLE : host->next_ms;
 }
 
-int host_addresses_create(struct host_addresses **created, struct event_loop *loop,
-                          const char *name)
+int client_addresses_create(struct client_addresses **created, struct event_loop *loop,
+                            const char *name)
 {
-    struct host_addresses *host = calloc(1, sizeof *host);
+    struct client_addresses *host = calloc(1, sizeof *host);
     if (host == NULL)
         return -1;
     host->name = name;
     *created = host;
     if (is_address(name)) {
-        host->state = HOST_ADDRESSES_NUMERIC;
+        host->state = CLIENT_ADDRESSES_NUMERIC;
         return 0;
     }
-    host->state = HOST_ADDRESSES_PENDING;
+    host->state = CLIENT_ADDRESSES_PENDING;
     if (resolver_create(&host->resolver, loop, on_addresses, host) != 0) {
         free(host);
         return -1;
@@ -128,7 +129,7 @@ int host_addresses_create(struct host_addresses **created, struct event_loop *lo
     return 0;
 }
 
-void host_addresses_destroy(struct host_addresses *host)
+void client_addresses_destroy(struct client_addresses *host)
 {
     if (host == NULL)
         return;
@@ -136,22 +137,22 @@ void host_addresses_destroy(struct host_addresses *host)
     free(host);
 }
 
-enum host_addresses_state host_addresses_state(const struct host_addresses *host)
+enum client_addresses_state client_addresses_state(const struct client_addresses *host)
 {
     return host->state;
 }
 
-const char *host_addresses_list(const struct host_addresses *host)
+const char *client_addresses_list(const struct client_addresses *host)
 {
     return host->addresses;
 }
 
-unsigned host_addresses_generation(const struct host_addresses *host)
+unsigned client_addresses_generation(const struct client_addresses *host)
 {
     return host->generation;
 }
 
-void host_addresses_suspect(struct host_addresses *host)
+void client_addresses_suspect(struct client_addresses *host)
 {
     int64_t soon_ms = host->started_ms + RETRY_MS;
     if (host->next_ms > soon_ms)

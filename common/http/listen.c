@@ -1,4 +1,4 @@
-#include "http_listen.h"
+#include "http/listen.h"
 
 #include "log.h"
 

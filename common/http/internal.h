@@ -1,8 +1,8 @@
-/* http_internal.h - what http_server.c and http_response.c share; for no one else. */
+/* http/internal.h - what server.c and response.c share; for no one else. */
 #ifndef COMMON_HTTP_INTERNAL_H
 #define COMMON_HTTP_INTERNAL_H
 
-#include "http_server.h"
+#include "http/server.h"
 #include "trace.h"
 
 #include <microhttpd.h>

@@ -1,8 +1,8 @@
-/* http_settings.h - the settings that both daemons have, as rows for their tables. */
+/* http/settings.h - the settings that both daemons have, as rows for their tables. */
 #ifndef COMMON_HTTP_SETTINGS_H
 #define COMMON_HTTP_SETTINGS_H
 
-#include "http_server.h"
+#include "http/server.h"
 #include "settings.h"
 
 #include <stdbool.h>

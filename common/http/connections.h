@@ -1,4 +1,4 @@
-/* http_connections.h - which connections are open and how long ago each last completed a request.
+/* http/connections.h - which connections are open and how long ago each last completed a request.
  *
  * The HTTP library's inactivity timeout does not stop a client that sends a byte now and then, and
  * at its connection limit it stops accepting, so idle connections could keep others out. Both are

@@ -1,4 +1,4 @@
-#include "upstream_transfer.h"
+#include "client/transfer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +13,9 @@
 
 #define TRACE_HEADER "traceparent: "
 
-struct upstream_transfer {
-    struct upstream_multi *multi;
-    const struct upstream_options *options;
+struct client_transfer {
+    struct client_multi *multi;
+    const struct client_options *options;
     CURL *easy;
     struct curl_slist *headers; /* the first is the traceparent, written anew for each request */
     struct curl_slist *resolve; /* the addresses given to the handle */
@@ -24,15 +24,15 @@ struct upstream_transfer {
     size_t head_bytes;
     size_t length;
     bool too_large;
-    char body[UPSTREAM_BODY_MAX_BYTES + 1];
+    char body[CLIENT_BODY_MAX_BYTES + 1];
 };
 
-int upstream_global_init(bool secure)
+int client_global_init(bool secure)
 {
     return curl_global_init(secure ? CURL_GLOBAL_SSL : CURL_GLOBAL_NOTHING) == CURLE_OK ? 0 : -1;
 }
 
-void upstream_global_cleanup(void)
+void client_global_cleanup(void)
 {
     curl_global_cleanup();
 }
@@ -40,7 +40,7 @@ void upstream_global_cleanup(void)
 /* CURLOPT_HEADERFUNCTION: an endless head ends here. */
 static size_t on_head(char *data, size_t size, size_t count, void *context)
 {
-    struct upstream_transfer *transfer = context;
+    struct client_transfer *transfer = context;
 
     (void)data;
     transfer->head_bytes += size * count;
@@ -51,10 +51,10 @@ static size_t on_head(char *data, size_t size, size_t count, void *context)
 /* CURLOPT_WRITEFUNCTION */
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
-    struct upstream_transfer *transfer = context;
+    struct client_transfer *transfer = context;
     size_t length = size * count;
 
-    if (length > UPSTREAM_BODY_MAX_BYTES - transfer->length) {
+    if (length > CLIENT_BODY_MAX_BYTES - transfer->length) {
         transfer->too_large = true;
         return 0;
     }
@@ -63,7 +63,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return length;
 }
 
-static CURLcode set_up_callbacks(struct upstream_transfer *transfer)
+static CURLcode set_up_callbacks(struct client_transfer *transfer)
 {
     CURLcode failed = CURLE_OK;
 
@@ -73,7 +73,7 @@ static CURLcode set_up_callbacks(struct upstream_transfer *transfer)
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_HEADERFUNCTION, on_head);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_HEADERDATA, transfer);
     failed |=
-        curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, upstream_multi_close_socket);
+        curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETFUNCTION, client_multi_close_socket);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_CLOSESOCKETDATA, transfer->multi);
     return failed;
 }
@@ -88,9 +88,9 @@ static CURLcode allow_http_only(CURL *easy)
 #endif
 }
 
-static CURLcode set_up_handle(struct upstream_transfer *transfer)
+static CURLcode set_up_handle(struct client_transfer *transfer)
 {
-    const struct upstream_options *options = transfer->options;
+    const struct client_options *options = transfer->options;
     long age_s = (long)((options->connection_age_ms + 999) / 1000);
     CURLcode failed = set_up_callbacks(transfer);
 
@@ -108,7 +108,7 @@ static CURLcode set_up_handle(struct upstream_transfer *transfer)
     return failed;
 }
 
-void upstream_transfer_destroy(struct upstream_transfer *transfer)
+void client_transfer_destroy(struct client_transfer *transfer)
 {
     if (transfer == NULL)
         return;
@@ -132,10 +132,10 @@ static struct curl_slist *make_headers(void)
     return headers;
 }
 
-struct upstream_transfer *upstream_transfer_create(struct upstream_multi *multi,
-                                                   const struct upstream_options *options)
+struct client_transfer *client_transfer_create(struct client_multi *multi,
+                                               const struct client_options *options)
 {
-    struct upstream_transfer *transfer = calloc(1, sizeof *transfer);
+    struct client_transfer *transfer = calloc(1, sizeof *transfer);
     if (transfer == NULL)
         return NULL;
     transfer->multi = multi;
@@ -144,7 +144,7 @@ struct upstream_transfer *upstream_transfer_create(struct upstream_multi *multi,
     transfer->easy = curl_easy_init();
     if (transfer->headers == NULL || transfer->easy == NULL ||
         set_up_handle(transfer) != CURLE_OK) {
-        upstream_transfer_destroy(transfer);
+        client_transfer_destroy(transfer);
         return NULL;
     }
     return transfer;
@@ -152,16 +152,16 @@ struct upstream_transfer *upstream_transfer_create(struct upstream_multi *multi,
 
 /* libcurl looks a name up in a thread for each connection, and waits for that thread when the
  * transfer ends: it is never let, but given the addresses that are known. */
-static int give_addresses(struct upstream_transfer *transfer)
+static int give_addresses(struct client_transfer *transfer)
 {
-    const struct upstream_options *options = transfer->options;
-    unsigned generation = host_addresses_generation(options->addresses);
+    const struct client_options *options = transfer->options;
+    unsigned generation = client_addresses_generation(options->addresses);
     char entry[1024];
 
     if (transfer->generation == generation)
         return 0;
     snprintf(entry, sizeof entry, "%s:%u:%s", options->host->host, (unsigned)options->host->port,
-             host_addresses_list(options->addresses));
+             client_addresses_list(options->addresses));
     struct curl_slist *resolve = curl_slist_append(NULL, entry);
     if (resolve == NULL || curl_easy_setopt(transfer->easy, CURLOPT_RESOLVE, resolve) != CURLE_OK) {
         curl_slist_free_all(resolve);
@@ -173,8 +173,7 @@ static int give_addresses(struct upstream_transfer *transfer)
     return 0;
 }
 
-int upstream_transfer_start(struct upstream_transfer *transfer, const char *trace_parent,
-                            void *owner)
+int client_transfer_start(struct client_transfer *transfer, const char *trace_parent, void *owner)
 {
     memcpy(transfer->headers->data + sizeof TRACE_HEADER - 1, trace_parent, TRACE_PARENT_SIZE - 1);
     transfer->owner = owner;
@@ -183,58 +182,57 @@ int upstream_transfer_start(struct upstream_transfer *transfer, const char *trac
     transfer->too_large = false;
     if (give_addresses(transfer) != 0)
         return -1;
-    CURLMcode failed =
-        curl_multi_add_handle(upstream_multi_handle(transfer->multi), transfer->easy);
+    CURLMcode failed = curl_multi_add_handle(client_multi_handle(transfer->multi), transfer->easy);
     return failed == CURLM_OK ? 0 : -1;
 }
 
-void upstream_transfer_stop(struct upstream_transfer *transfer)
+void client_transfer_stop(struct client_transfer *transfer)
 {
-    curl_multi_remove_handle(upstream_multi_handle(transfer->multi), transfer->easy);
+    curl_multi_remove_handle(client_multi_handle(transfer->multi), transfer->easy);
 }
 
-static enum upstream_result translate(CURLcode code, const struct upstream_transfer *transfer)
+static enum client_result translate(CURLcode code, const struct client_transfer *transfer)
 {
     if (transfer->too_large)
-        return UPSTREAM_NONSENSE;
+        return CLIENT_NONSENSE;
     switch (code) {
     case CURLE_OK:
-        return UPSTREAM_OK;
+        return CLIENT_OK;
     case CURLE_COULDNT_RESOLVE_HOST:
-        return UPSTREAM_UNRESOLVED;
+        return CLIENT_UNRESOLVED;
     case CURLE_COULDNT_CONNECT:
     case CURLE_OPERATION_TIMEDOUT: /* only the connect timeout is libcurl's */
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
-        return UPSTREAM_UNREACHABLE;
+        return CLIENT_UNREACHABLE;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
     case CURLE_GOT_NOTHING:
     case CURLE_PARTIAL_FILE:
-        return UPSTREAM_CONNECTION_LOST;
+        return CLIENT_CONNECTION_LOST;
     default:
-        return UPSTREAM_NONSENSE;
+        return CLIENT_NONSENSE;
     }
 }
 
-void *upstream_transfer_next_done(struct upstream_multi *multi, struct upstream_answer *answer)
+void *client_transfer_next_done(struct client_multi *multi, struct client_answer *answer)
 {
-    struct upstream_transfer *transfer = NULL;
+    struct client_transfer *transfer = NULL;
     int left;
 
-    CURLMsg *message = curl_multi_info_read(upstream_multi_handle(multi), &left);
+    CURLMsg *message = curl_multi_info_read(client_multi_handle(multi), &left);
     if (message == NULL)
         return NULL;
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
     *answer =
-        (struct upstream_answer){.result = translate(message->data.result, transfer), .body = ""};
-    if (answer->result == UPSTREAM_OK) {
+        (struct client_answer){.result = translate(message->data.result, transfer), .body = ""};
+    if (answer->result == CLIENT_OK) {
         curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
         transfer->body[transfer->length] = '\0';
         answer->body = transfer->body;
         answer->length = transfer->length;
         if (answer->status != 200)
-            answer->result = UPSTREAM_BAD_STATUS;
+            answer->result = CLIENT_BAD_STATUS;
     }
     return transfer->owner;
 }

@@ -1,4 +1,4 @@
-/* http_server.h - an HTTP/1.1 server on an event loop; the only module that knows libmicrohttpd.
+/* http/server.h - an HTTP/1.1 server on an event loop; the only module that knows libmicrohttpd.
  *
  * Routes are a table. A handler is called once a request is complete (its body, which no route
  * here wants, has been read and discarded) and either answers at once or keeps the request and

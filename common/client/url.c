@@ -1,4 +1,4 @@
-#include "upstream_url.h"
+#include "client/url.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static void strip_brackets(char *host)
     host[length - 2] = '\0';
 }
 
-static int take_parts(CURLU *parsed, struct upstream_url *url)
+static int take_parts(CURLU *parsed, struct client_url *url)
 {
     char scheme[16], port[16];
 
@@ -53,7 +53,7 @@ static bool has_authority(const char *text)
     return slashes != NULL && slashes[3] != '/';
 }
 
-int upstream_url_parse(const char *text, struct upstream_url *url)
+int client_url_parse(const char *text, struct client_url *url)
 {
     int result = -1;
     CURLU *parsed = curl_url();

@@ -1,4 +1,4 @@
-#include "http_settings.h"
+#include "http/settings.h"
 
 struct http_server_options http_settings_server_options(const struct http_settings *settings,
                                                         const struct http_route *routes,

@@ -1,4 +1,4 @@
-/* http_statistics.h - requests counted by route, method and code, and timed by route. One thread.
+/* http/statistics.h - requests counted by route, method and code, and timed by route. One thread.
  */
 #ifndef COMMON_HTTP_STATISTICS_H
 #define COMMON_HTTP_STATISTICS_H

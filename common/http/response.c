@@ -1,5 +1,5 @@
 /* The answer to a request: kept, given its headers, handed to the library, used again. */
-#include "http_internal.h"
+#include "http/internal.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>

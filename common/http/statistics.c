@@ -1,6 +1,6 @@
-#include "http_statistics.h"
+#include "http/statistics.h"
 
-#include "http_server.h"
+#include "http/server.h"
 #include "metrics.h"
 
 #include <stdlib.h>

@@ -1,0 +1,79 @@
+/* client/client.h - asks one URL of another service over HTTP, without ever blocking the loop.
+ *
+ * A bounded pool of kept-alive connections, and a bounded queue of calls that wait for one of them.
+ * Each call has one deadline, waiting included, and is answered exactly once. Connections are
+ * replaced when they reach an age, because a Service balances connections, not requests: one that
+ * is kept for ever would never see a new replica. Nothing but libcurl's own retry repeats a
+ * request: once, and only if a kept-alive connection was closed before any byte of the answer, as
+ * a server does with an idle one. Redirects are not followed, proxies not used.
+ *
+ * With client/url.c the only module that knows libcurl. Everything belongs to the loop's thread.
+ */
+#ifndef COMMON_CLIENT_CLIENT_H
+#define COMMON_CLIENT_CLIENT_H
+
+#include "attributes.h"
+#include "client/addresses.h"
+#include "client/result.h"
+#include "client/url.h"
+#include "event_loop.h"
+#include "trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A longer body is CLIENT_NONSENSE. */
+#define CLIENT_BODY_MAX_BYTES 512
+
+struct client;
+
+struct client_answer {
+    enum client_result result;
+    long status;      /* CLIENT_OK, CLIENT_BAD_STATUS */
+    const char *body; /* CLIENT_OK: the body, zero-terminated; else empty */
+    size_t length;
+    int64_t duration_ns; /* since client_get() */
+};
+
+/* `answer` is borrowed until it returns. */
+typedef void client_callback(void *context, const struct client_answer *answer);
+
+/* Says whether anyone still waits for the answer to the call with this context. */
+typedef bool client_is_wanted(void *context);
+
+struct client_options {
+    const char *url;                    /* borrowed */
+    const struct client_url *host;      /* its host and port; borrowed */
+    struct client_addresses *addresses; /* of the host; borrowed */
+    int64_t connect_timeout_ms;
+    int64_t timeout_ms; /* of a call, in all */
+    int64_t connections_max;
+    int64_t queue_max;
+    int64_t connection_age_ms;
+    client_is_wanted *is_wanted; /* asked when a call's turn has come; NULL: always */
+};
+
+/* Once, before anything else here and before threads; `secure` if https will be spoken. Returns 0
+ * or -1. */
+MUST_CHECK int client_global_init(bool secure);
+void client_global_cleanup(void);
+
+/* Returns 0 and sets *client, owned by the caller, or -1 if out of memory. */
+MUST_CHECK int client_create(struct client **client, struct event_loop *loop,
+                             const struct client_options *options);
+
+/* Accepts NULL. Calls that are not answered are forgotten: their callbacks are not called. */
+void client_destroy(struct client *client);
+
+/* GETs the URL as part of the trace `parent`, or of a new one if that is NULL. `callback` is called
+ * once: in a later step of the loop, or at once if the call is refused. Add the step of whoever
+ * calls this (http_server_create() adds one) before client_create() adds its own: then the
+ * request leaves in the same pass. */
+void client_get(struct client *client, const struct trace *parent, client_callback *callback,
+                void *context);
+
+/* How many calls wait for a connection. */
+size_t client_queue_length(const struct client *client);
+
+#endif

@@ -1,0 +1,27 @@
+/* client/url.h - the parts of PINGPONG_URL that matter, and its neighbour /healthz.
+ *
+ * With client/client.c the only module that knows libcurl. Any thread.
+ */
+#ifndef COMMON_CLIENT_URL_H
+#define COMMON_CLIENT_URL_H
+
+#include "attributes.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CLIENT_URL_SIZE 2048
+#define CLIENT_HOST_SIZE 256
+
+struct client_url {
+    char url[CLIENT_URL_SIZE];        /* as given */
+    char health_url[CLIENT_URL_SIZE]; /* the same with the path /healthz and no query */
+    char host[CLIENT_HOST_SIZE];      /* a name, or an address without brackets */
+    uint16_t port;
+    bool secure; /* https */
+};
+
+/* Accepts http and https. Returns 0, or -1 if it is no such URL or too long. */
+MUST_CHECK int client_url_parse(const char *text, struct client_url *url);
+
+#endif
