@@ -96,11 +96,11 @@ def test_an_upstream_url_that_is_none_stops_the_start(url: str) -> None:
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_the_readme_says_what_help_says(program: str) -> None:
+def test_the_document_says_what_help_says(program: str) -> None:
     """One row of its tables for each setting: | `NAME` | default | meaning |"""
-    text = (ROOT / "README.md").read_text()
-    section = re.search(rf"^### {program}: settings$(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    assert section, f"README.md has no heading for {program}'s settings"
+    text = (ROOT / "docs" / "settings.md").read_text()
+    section = re.search(rf"^## {program}: settings$(.*?)(?=^#|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/settings.md has no heading for {program}'s settings"
     rows = dict(re.findall(r"^\| `([A-Z_]+)` \| (.*?) \|", section.group(1), re.MULTILINE))
     found = {name: default for name, (default, _, _) in settings_of(program).items()}
     assert {name: value.strip("`") for name, value in rows.items()} == found
