@@ -18,6 +18,9 @@ static void describe_accepted(const struct setting *setting, char *out, size_t s
     case SETTING_BOOLEAN:
         snprintf(out, size, "true or false");
         break;
+    case SETTING_SHARE:
+        snprintf(out, size, "a number from 0 to 1, such as 0.25");
+        break;
     case SETTING_CHOICE:
         snprintf(out, size, "one of: %s", setting->choices);
         break;
@@ -38,6 +41,20 @@ static int parse_integer(const struct setting *setting, const char *text, int64_
     long long parsed = strtoll(text, &end, 10);
     if (errno != 0 || end == text || *end != '\0' || parsed < setting->minimum ||
         parsed > setting->maximum)
+        return -1;
+    *value = parsed;
+    return 0;
+}
+
+static int parse_share(const char *text, double *value)
+{
+    char *end;
+
+    /* strtod() also takes signs, exponents, hexadecimal digits and words. */
+    if (text[strspn(text, "0123456789.")] != '\0')
+        return -1;
+    double parsed = strtod(text, &end);
+    if (end == text || *end != '\0' || parsed > 1)
         return -1;
     *value = parsed;
     return 0;
@@ -71,6 +88,8 @@ static int parse(const struct setting *setting, const char *text, void *field)
     case SETTING_BOOLEAN:
         *(bool *)field = strcmp(text, "true") == 0;
         return *(bool *)field || strcmp(text, "false") == 0 ? 0 : -1;
+    case SETTING_SHARE:
+        return parse_share(text, field);
     case SETTING_CHOICE:
         return parse_choice(setting->choices, text, field);
     }

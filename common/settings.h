@@ -17,6 +17,7 @@ enum setting_type {
     SETTING_STRING,  /* const char *, borrowed from the environment or the table */
     SETTING_INTEGER, /* int64_t, decimal, within minimum and maximum */
     SETTING_BOOLEAN, /* bool: true or false */
+    SETTING_SHARE,   /* double, decimal, from 0 to 1 */
     SETTING_CHOICE,  /* int: the index of the word in choices */
 };
 

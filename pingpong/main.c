@@ -2,6 +2,7 @@
 #include "batcher.h"
 #include "database.h"
 #include "event_loop.h"
+#include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
 #include "log.h"
@@ -30,7 +31,8 @@ static int run(const struct pingpong_settings *settings)
     if (http_server_create(&routes.server, loop, &options) != 0)
         goto out;
     lifecycle_serve(routes.lifecycle, routes.server);
-    if (batcher_create(&routes.batcher, loop, &settings->batcher) != 0 ||
+    if (faults_create(&routes.faults, loop, &settings->faults) != 0 ||
+        batcher_create(&routes.batcher, loop, &settings->batcher) != 0 ||
         database_create(&routes.database, loop, &settings->database, &batcher_database_callbacks,
                         routes.batcher) != 0)
         goto failed;
@@ -47,6 +49,7 @@ out:
     http_server_destroy(routes.server);
     database_destroy(routes.database);
     batcher_destroy(routes.batcher);
+    faults_destroy(routes.faults);
     lifecycle_destroy(routes.lifecycle);
     event_loop_destroy(loop);
     return result;

@@ -78,6 +78,7 @@ const struct setting pingpong_settings_table[] = {
      .minimum = 1,
      .maximum = 1000000,
      .help = "Pings that may wait at a time; one more is answered with 503 at once."},
+    FAULT_SETTINGS_ROWS(struct pingpong_settings),
 };
 const size_t pingpong_settings_count =
     sizeof pingpong_settings_table / sizeof pingpong_settings_table[0];
@@ -115,5 +116,8 @@ int pingpong_settings_load(struct pingpong_settings *settings)
     if (settings_load(pingpong_settings_table, pingpong_settings_count, settings) != 0)
         return -1;
     settings->database.ssl_mode = ssl_modes[settings->ssl_mode];
-    return check_password(&settings->database);
+    if (check_password(&settings->database) != 0)
+        return -1;
+    return fault_settings_check(&settings->faults, pingpong_settings_table,
+                                pingpong_settings_count);
 }

@@ -4,6 +4,7 @@
 
 #include "batcher.h"
 #include "database.h"
+#include "faults/settings.h"
 #include "http/settings.h"
 #include "settings.h"
 
@@ -14,6 +15,7 @@ struct pingpong_settings {
     struct database_options database;
     int ssl_mode; /* index of the word; becomes database.ssl_mode */
     struct batcher_options batcher;
+    struct fault_settings faults;
 };
 
 extern const struct setting pingpong_settings_table[];

@@ -4,10 +4,15 @@
 #include "metrics.h"
 #include "process_metrics.h"
 
+static void count_ping(void *context, struct http_request *request)
+{
+    batcher_ping(context, request);
+}
+
 static void handle_ping(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
-    batcher_ping(routes->batcher, request);
+    faults_pass(routes->faults, request, count_ping, routes->batcher);
 }
 
 static void handle_count(void *context, struct http_request *request)
@@ -29,6 +34,8 @@ static void handle_healthz(void *context, struct http_request *request)
 
     if (lifecycle_is_draining(routes->lifecycle))
         http_respond_text(request, 500, "Draining");
+    else if (faults_are_unready(routes->faults))
+        http_respond_text(request, 500, "Not Ready On Purpose");
     else if (database_is_ready(routes->database, clock_monotonic_ms()))
         http_respond_text(request, 200, "OK");
     else
@@ -42,6 +49,7 @@ static void write_metrics(const void *context, FILE *out)
     http_server_write_metrics(routes->server, out);
     batcher_write_metrics(routes->batcher, out);
     database_write_metrics(routes->database, out);
+    faults_write_metrics(routes->faults, out);
     process_metrics_write("pingpong", out);
 }
 

@@ -4,6 +4,7 @@
 
 #include "batcher.h"
 #include "database.h"
+#include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
 
@@ -14,6 +15,7 @@ struct routes {
     struct batcher *batcher;
     struct database *database;
     struct lifecycle *lifecycle;
+    struct faults *faults;
     struct http_server *server;
 };
 

@@ -2,8 +2,8 @@
 #ifndef COMMON_HTTP_SETTINGS_H
 #define COMMON_HTTP_SETTINGS_H
 
+#include "../settings.h"
 #include "http/server.h"
-#include "settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>

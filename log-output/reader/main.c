@@ -2,6 +2,7 @@
 #include "client/addresses.h"
 #include "client/client.h"
 #include "event_loop.h"
+#include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
 #include "log.h"
@@ -24,6 +25,7 @@ struct reader {
     struct event_loop *loop;
     struct lifecycle *lifecycle;
     struct http_server *server;
+    struct faults *faults;
     struct client_addresses *addresses;
     struct pingpong_monitor *monitor;
     struct pingpong_client *client;
@@ -61,6 +63,7 @@ static void set_routes(struct reader *reader)
     routes->settings = &reader->settings;
     routes->lifecycle = reader->lifecycle;
     routes->server = reader->server;
+    routes->faults = reader->faults;
     routes->monitor = reader->monitor;
     routes->client = reader->client;
     routes->files.config_path = reader->settings.config_file;
@@ -82,7 +85,8 @@ static int start(struct reader *reader)
         start_server(reader) != 0)
         return -1;
     lifecycle_serve(reader->lifecycle, reader->server);
-    if (pingpong_monitor_create(&reader->monitor, reader->loop, &settings->url, reader->addresses,
+    if (faults_create(&reader->faults, reader->loop, &settings->faults) != 0 ||
+        pingpong_monitor_create(&reader->monitor, reader->loop, &settings->url, reader->addresses,
                                 settings->upstream_connect_timeout_ms) != 0 ||
         start_client(reader) != 0)
         return -1;
@@ -94,6 +98,7 @@ static void stop(struct reader *reader)
 {
     pingpong_client_destroy(reader->client);
     pingpong_monitor_destroy(reader->monitor);
+    faults_destroy(reader->faults);
     http_server_destroy(reader->server);
     client_addresses_destroy(reader->addresses);
     lifecycle_destroy(reader->lifecycle);

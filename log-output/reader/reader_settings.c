@@ -29,6 +29,7 @@ const struct setting reader_settings_table[] = {
      "Age, in steps of a second, at which a connection to pingpong is replaced."},
     {"READY_REQUIRES_PINGPONG", SETTING_BOOLEAN, FIELD(ready_requires_pingpong), "false", 0, 0,
      NULL, "Whether /healthz also fails while pingpong is not ready."},
+    FAULT_SETTINGS_ROWS(struct reader_settings),
 };
 
 const size_t reader_settings_count = sizeof reader_settings_table / sizeof *reader_settings_table;
@@ -38,7 +39,8 @@ int reader_settings_load(struct reader_settings *settings)
     if (settings_load(reader_settings_table, reader_settings_count, settings) != 0)
         return -1;
     if (client_url_parse(settings->pingpong_url, &settings->url) == 0)
-        return 0;
+        return fault_settings_check(&settings->faults, reader_settings_table,
+                                    reader_settings_count);
     log_error("setting not accepted",
               LOG_FIELDS(log_string("setting", "PINGPONG_URL"),
                          log_string("value", settings->pingpong_url),

@@ -4,6 +4,7 @@
 
 #include "attributes.h"
 #include "client/url.h"
+#include "faults/settings.h"
 #include "http/settings.h"
 #include "settings.h"
 
@@ -24,6 +25,7 @@ struct reader_settings {
     int64_t upstream_queue_max;
     int64_t upstream_connection_age_ms;
     bool ready_requires_pingpong;
+    struct fault_settings faults;
     struct client_url url; /* pingpong_url taken apart */
 };
 

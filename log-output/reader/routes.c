@@ -44,7 +44,7 @@ bool routes_is_wanted(void *context)
     return !http_request_is_abandoned(view->request);
 }
 
-static void handle_page(void *context, struct http_request *request)
+static void show_page(void *context, struct http_request *request)
 {
     struct routes *routes = context;
     struct view *view = http_request_state(request);
@@ -54,6 +54,12 @@ static void handle_page(void *context, struct http_request *request)
     view->request = request;
     bool traced = trace_parse(http_request_header(request, "traceparent"), &trace) == 0;
     pingpong_client_ping(routes->client, traced ? &trace : NULL, &view->ping, on_pong, view);
+}
+
+static void handle_page(void *context, struct http_request *request)
+{
+    const struct routes *routes = context;
+    faults_pass(routes->faults, request, show_page, context);
 }
 
 static void respond_json(struct http_request *request, unsigned status, cJSON *object)
@@ -85,7 +91,8 @@ static void handle_health(void *context, struct http_request *request)
     shared_file_describe(&file, settings->shared_file, shared_file, sizeof shared_file);
     pingpong_monitor_describe(routes->monitor, pingpong, sizeof pingpong);
     bool draining = lifecycle_is_draining(routes->lifecycle);
-    bool ready = !draining && file.state == SHARED_FILE_FRESH &&
+    bool ready = !draining && !faults_are_unready(routes->faults) &&
+                 file.state == SHARED_FILE_FRESH &&
                  (!settings->ready_requires_pingpong || pingpong_monitor_is_ready(routes->monitor));
 
     cJSON *object = cJSON_CreateObject();
@@ -112,6 +119,7 @@ static void write_metrics(const void *context, FILE *out)
     read_shared_file(routes, &file);
     http_server_write_metrics(routes->server, out);
     pingpong_client_write_metrics(routes->client, out);
+    faults_write_metrics(routes->faults, out);
     metrics_write_gauge(out, "log_output_shared_file_age_seconds",
                         "Age of the shared file's last line; NaN if there is none.",
                         file.timestamp[0] == '\0' ? NAN : (double)file.age_ms / 1e3);

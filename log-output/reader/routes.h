@@ -2,6 +2,7 @@
 #ifndef LOG_OUTPUT_ROUTES_H
 #define LOG_OUTPUT_ROUTES_H
 
+#include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
 #include "page_files.h"
@@ -17,6 +18,7 @@ struct routes {
     const struct reader_settings *settings;
     const struct lifecycle *lifecycle;
     const struct http_server *server;
+    struct faults *faults;
     const struct pingpong_monitor *monitor;
     struct pingpong_client *client;
     struct page_files files;

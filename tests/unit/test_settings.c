@@ -8,6 +8,7 @@ struct values {
     const char *name, *optional;
     int64_t number, negative;
     bool flag;
+    double share;
     int level;
 };
 
@@ -40,6 +41,11 @@ static const struct setting table[] = {
      .offset = offsetof(struct values, flag),
      .default_value = "false",
      .help = "a switch"},
+    {.name = "T_SHARE",
+     .type = SETTING_SHARE,
+     .offset = offsetof(struct values, share),
+     .default_value = "0.5",
+     .help = "a part of something"},
     {.name = "T_LEVEL",
      .type = SETTING_CHOICE,
      .offset = offsetof(struct values, level),
@@ -70,6 +76,7 @@ static void unset_and_empty_take_the_default(void **state)
         assert_int_equal(values.number, 3001);
         assert_int_equal(values.negative, -5);
         assert_false(values.flag);
+        assert_float_equal(values.share, 0.5, 0);
         assert_int_equal(values.level, 1);
     }
 }
@@ -92,6 +99,22 @@ static void good_values_are_taken(void **state)
     assert_true(values.negative == INT64_MIN);
     assert_true(values.flag);
     assert_int_equal(values.level, 2);
+}
+
+static void shares_are_decimal(void **state)
+{
+    static const struct {
+        const char *text;
+        double share;
+    } good[] = {{"0", 0}, {"1", 1}, {"0.25", 0.25}, {".5", 0.5}, {"1.0", 1}, {"0.", 0}};
+
+    for (size_t i = 0; i < LENGTH(good); i++) {
+        struct values values;
+        clear(state);
+        setenv("T_SHARE", good[i].text, 1);
+        assert_int_equal(settings_load(table, LENGTH(table), &values), 0);
+        assert_float_equal(values.share, good[i].share, 0);
+    }
 }
 
 static void bad_values_are_refused_by_name(void **state)
@@ -119,6 +142,15 @@ static void bad_values_are_refused_by_name(void **state)
         {"T_FLAG", "True", "true or false"},
         {"T_FLAG", "1", "true or false"},
         {"T_FLAG", "false ", "true or false"},
+        {"T_SHARE", "1.01", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "-0.1", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "20%", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "1e-1", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "0x0", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "nan", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", ".", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "0.2.5", "a number from 0 to 1, such as 0.25"},
+        {"T_SHARE", "0,5", "a number from 0 to 1, such as 0.25"},
         {"T_LEVEL", "verbose", "one of: debug info warning"},
         {"T_LEVEL", "inf", "one of: debug info warning"},
         {"T_LEVEL", "debug info", "one of: debug info warning"},
@@ -193,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(unset_and_empty_take_the_default, clear),
         cmocka_unit_test_setup(good_values_are_taken, clear),
+        cmocka_unit_test_setup(shares_are_decimal, clear),
         cmocka_unit_test_setup(bad_values_are_refused_by_name, clear),
         cmocka_unit_test_setup(every_bad_value_is_named_at_once, clear),
         cmocka_unit_test_setup(a_number_without_default_is_required, clear),
