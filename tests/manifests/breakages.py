@@ -78,7 +78,7 @@ def no_comparison_with_the_stable_version(objects):
 @breaks(delivery.analysis_queries)
 def a_window_from_before_the_canary(objects):
     query = prometheus(objects)
-    query["query"] = query["query"].replace("[1m]", "[5m]")
+    query["query"] = query["query"].replace("[{{args.window}}]", "[5m]")
 
 
 @breaks(delivery.analysis_queries)

@@ -17,6 +17,25 @@ def canary_of(rollout: dict) -> dict:
     return rollout["spec"]["strategy"]["canary"]
 
 
+def resolved(objects: Objects):
+    """The AnalysisTemplates with the values of their arguments, as the Rollouts give them."""
+    given = {a["name"]: a["value"] for item in of_kind(objects, "Rollout")
+             for a in canary_of(item).get("analysis", {}).get("args", []) if "value" in a}
+    for item in of_kind(objects, "AnalysisTemplate"):
+        values = {a["name"]: a["value"] for a in item["spec"]["args"] if "value" in a} | given
+        yield replaced(item, {"{{args.%s}}" % name: value for name, value in values.items()})
+
+
+def replaced(value, values: dict[str, str]):
+    if isinstance(value, str):
+        for old, new in values.items():
+            value = value.replace(old, new)
+        return value
+    if isinstance(value, dict):
+        return {key: replaced(inner, values) for key, inner in value.items()}
+    return [replaced(inner, values) for inner in value] if isinstance(value, list) else value
+
+
 def templating(objects: Objects):
     """No placeholder of a tool that nobody runs: it would be taken literally."""
     for item in objects:
@@ -106,7 +125,7 @@ def analysis_arguments(objects: Objects):
 
 def analysis_queries(objects: Objects):
     """About the canary's own pods, inside its life, and failing when there is no answer."""
-    for item in of_kind(objects, "AnalysisTemplate"):
+    for item in resolved(objects):
         metrics = {m["name"]: m for m in item["spec"]["metrics"]}
         if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"}:
             yield f"{name_of(item)}: metrics {sorted(metrics)}"
@@ -143,7 +162,7 @@ def analysis_timing(objects: Objects):
             yield f"{name_of(item)}: the analysis does not begin with the first canary pod"
             continue
         pause = seconds(steps[start]["pause"]["duration"])
-        for template in of_kind(objects, "AnalysisTemplate"):
+        for template in resolved(objects):
             for metric in template["spec"]["metrics"]:
                 chances = 1 + max(metric.get("failureLimit", 0), metric.get("consecutiveErrorLimit", 4))
                 needed = seconds(metric.get("initialDelay", "0s")) + chances * seconds(metric["interval"])

@@ -7,16 +7,15 @@ import subprocess
 import pytest
 
 from prometheus import run_rule_tests
+from policies_delivery import resolved
 from rendering import find, of_kind, overlay, parse, tool
 
 ARGUMENTS = {"namespace": "log-pong", "canary-hash": "new", "stable-hash": "old"}
-# Minutes of a canary's life before the question is asked: the first look.
-AT = "90s"
 CPU, REQUESTS = "process_cpu_seconds_total", "http_requests_total"
 
 
 def template():
-    return find(parse(overlay("gitops")), "AnalysisTemplate", "cpu-usage-analysis")
+    return find(list(resolved(parse(overlay("gitops")))), "AnalysisTemplate", "cpu-usage-analysis")
 
 
 def metric(name):
@@ -104,11 +103,16 @@ def expectation(answer):
             "exp_samples": [{"labels": "{}", "value": float(answer)}]}
 
 
+def first_look():
+    """How old a canary is when it is first asked about."""
+    return metric("error-rate")["initialDelay"]
+
+
 def complaint(folder, name, given, answer):
     rule = {"record": "answer", "expr": query_of(name)}
     test = {"interval": "15s",
             "input_series": [{"series": key, "values": values} for key, values in given.items()],
-            "promql_expr_test": [{**expectation(answer), "eval_time": AT}]}
+            "promql_expr_test": [{**expectation(answer), "eval_time": first_look()}]}
     return run_rule_tests(folder, [{"name": "analysis", "rules": [rule]}], [test])
 
 
