@@ -383,3 +383,31 @@ def a_step_shorter_than_the_verdict(objects):
 @breaks(delivery.monitors)
 def metrics_that_do_not_tell_versions_apart(objects):
     del spec_of(objects, "PodMonitor", "pingpong")["podTargetLabels"]
+
+
+# The demonstration's own Prometheus and pace.
+
+@breaks(delivery.analysis_queries, overlay="demo")
+def too_few_samples_in_a_short_window(objects):
+    argument(objects, "window")["value"] = "10s"
+
+
+@breaks(delivery.analysis_queries, overlay="demo")
+def a_prometheus_slower_than_its_questions(objects):
+    config = next(c["data"] for c in of_kind(objects, "ConfigMap") if "prometheus.yml" in c["data"])
+    config["prometheus.yml"] = config["prometheus.yml"].replace("scrape_interval: 5s", "scrape_interval: 15s")
+
+
+@breaks(delivery.rollout, overlay="demo")
+def a_fifth_of_no_number_of_pods(objects):
+    del spec_of(objects, "Rollout", "pingpong-rollout")["replicas"]
+
+
+@breaks(pods.tokens, overlay="demo")
+def a_prometheus_that_reads_secrets(objects):
+    find(objects, "Role", "prometheus")["rules"][0]["resources"].append("secrets")
+
+
+@breaks(network.network, overlay="demo")
+def a_prometheus_that_no_one_may_ask(objects):
+    spec_of(objects, "NetworkPolicy", "prometheus")["ingress"].clear()

@@ -2,15 +2,24 @@
 
 import re
 
+import yaml
+
 from rendering import Objects, find, matches, labels_of, name_of, of_kind, strings, workloads
 
-SCRAPE_S = 15
 ARGUMENT = re.compile(r"\{\{\s*args\.([a-z-]+)\s*\}\}")
 WINDOW = re.compile(r"\[([0-9]+[smh])\]")
 
 
 def seconds(duration: str) -> int:
     return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
+def scrape_seconds(objects: Objects) -> int:
+    """How often the Prometheus that is asked looks at the pods."""
+    for item in of_kind(objects, "ConfigMap"):
+        if "prometheus.yml" in item.get("data", {}):
+            return seconds(yaml.safe_load(item["data"]["prometheus.yml"])["global"]["scrape_interval"])
+    return 15
 
 
 def canary_of(rollout: dict) -> dict:
@@ -64,10 +73,10 @@ def rollout(objects: Objects):
         if item["metadata"]["name"] != "pingpong-rollout":
             yield f"{name_of(item)}: is called pingpong-rollout"
         scaler = _scaler(objects, item)
-        if not scaler:
-            yield f"{name_of(item)}: no autoscaler"
+        pods = scaler["spec"]["minReplicas"] if scaler else spec.get("replicas")
+        if not pods:
+            yield f"{name_of(item)}: neither an autoscaler nor a number of pods"
             continue
-        pods = scaler["spec"]["minReplicas"]
         for weight in (step["setWeight"] for step in canary["steps"] if "setWeight" in step):
             if weight * pods % 100:
                 yield f"{name_of(item)}: {weight} % of {pods} pods is no whole number"
@@ -126,7 +135,7 @@ def analysis_arguments(objects: Objects):
 def analysis_queries(objects: Objects):
     """About the canary's own pods, inside its life, and failing when there is no answer."""
     for item in resolved(objects):
-        metrics = {m["name"]: m for m in item["spec"]["metrics"]}
+        metrics, scrape = {m["name"]: m for m in item["spec"]["metrics"]}, scrape_seconds(objects)
         if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"}:
             yield f"{name_of(item)}: metrics {sorted(metrics)}"
         for name, metric in metrics.items():
@@ -141,9 +150,9 @@ def analysis_queries(objects: Objects):
                 yield f"{where}: does not compare with the stable version"
             delay = seconds(metric.get("initialDelay", "0s"))
             for window in WINDOW.findall(query):
-                if seconds(window) + 2 * SCRAPE_S > delay:
+                if seconds(window) + 2 * scrape > delay:
                     yield f"{where}: [{window}] begins before the canary"
-                if seconds(window) < 4 * SCRAPE_S:
+                if seconds(window) < 4 * scrape:
                     yield f"{where}: [{window}] may hold too few samples"
             if "failureCondition" in metric or "inconclusiveLimit" in metric:
                 yield f"{where}: what is neither good nor bad would pause"
@@ -179,7 +188,7 @@ def monitors(objects: Objects):
         if item["spec"].get("jobLabel") != "app.kubernetes.io/name":
             yield f"{name_of(item)}: the queries ask for job by the pod's name"
         for endpoint in item["spec"]["podMetricsEndpoints"]:
-            if endpoint.get("path") != "/metrics" or endpoint.get("interval") != f"{SCRAPE_S}s":
+            if endpoint.get("path") != "/metrics" or endpoint.get("interval") != f"{scrape_seconds(objects)}s":
                 yield f"{name_of(item)}: scrapes otherwise than the analysis takes for granted"
 
 

@@ -142,6 +142,16 @@ def _flows(objects: Objects):
     yield {"namespace": "default"}, database, 5432, "postgres", False
     yield pod["pingpong"], pod["log-output"], 3002, "http", False
     yield {"labels": {"app": "stranger"}}, outside, 443, 443, False
+    prometheus = find(objects, "Deployment", "prometheus")
+    if prometheus:
+        prometheus = {"labels": labels_of(prometheus)}
+        yield {"namespace": "argo-rollouts"}, prometheus, 9090, "web", True
+        yield prometheus, outside, 6443, 6443, True
+        yield prometheus, outside, 80, 80, False
+        yield prometheus, pod["postgres"], 5432, "postgres", False
+        for target, port in (("pingpong", 3001), ("log-output", 3002)):
+            labels = app[target] | {"app.kubernetes.io/part-of": "log-pong"}
+            yield prometheus, {"labels": labels}, port, "http", True
     yield outside, {"labels": {"app": "stranger"}}, 80, "http", False
     if of_kind(objects, "Cluster"):
         yield database, database, 5432, 5432, True

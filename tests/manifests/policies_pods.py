@@ -12,6 +12,12 @@ REQUEST_TIMEOUT_MS = 10_000
 # Made in the cluster, not in git: by the Job, or by the database's operator.
 SECRETS = {"postgres-app": {"username", "password"}}
 CLUSTER_CONFIG = {"kube-root-ca.crt": {"ca.crt"}}
+LEAST = {
+    "postgres-secret": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}],
+    "prometheus": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
+}
+# What serves nobody who would miss it: one pod is enough.
+SINGLE = {"prometheus"}
 DAEMONS = {"pingpong": 3001, "reader": 3002}
 
 
@@ -207,10 +213,11 @@ def secrets(objects: Objects):
 
 
 def tokens(objects: Objects):
-    """Only the Job that makes the Secret has a token, and may do nothing but create Secrets."""
+    """Only who asks the API server for something has a token, and may do nothing but that."""
     for workload in workloads(objects):
         spec = template(workload)["spec"]
-        if spec.get("automountServiceAccountToken") is not False:
+        wants = spec.get("serviceAccountName") == "prometheus"
+        if spec.get("automountServiceAccountToken") is not wants:
             yield f"{name_of(workload)}: mounts a token"
         projected = [source for volume in spec.get("volumes", [])
                      for source in volume.get("projected", {}).get("sources", [])
@@ -219,10 +226,9 @@ def tokens(objects: Objects):
             yield f"{name_of(workload)}: asks for a token"
         if spec.get("serviceAccountName") and not find(objects, "ServiceAccount", spec["serviceAccountName"]):
             yield f"{name_of(workload)}: no ServiceAccount {spec['serviceAccountName']}"
-    least = [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}]
     for role in of_kind(objects, "Role"):
-        if role["rules"] != least:
-            yield f"{name_of(role)}: more than creating Secrets"
+        if role["rules"] != LEAST.get(role["metadata"]["name"]):
+            yield f"{name_of(role)}: more than it needs"
     for item in of_kind(objects, "ClusterRole", "ClusterRoleBinding"):
         yield f"{name_of(item)}: rights in the whole cluster"
 
@@ -231,7 +237,9 @@ def spread(objects: Objects):
     """Pods of one service prefer different machines, and a drain leaves some of them."""
     budgets = of_kind(objects, "PodDisruptionBudget")
     for workload in workloads(objects):
-        spec, several = template(workload)["spec"], workload["kind"] in ("Deployment", "Rollout")
+        spec = template(workload)["spec"]
+        single = workload["metadata"]["name"] in SINGLE
+        several = workload["kind"] in ("Deployment", "Rollout") and not single
         mine = [b for b in budgets if matches(b["spec"]["selector"], labels_of(workload))]
         if several and [b["spec"].get("maxUnavailable") for b in mine] != [1]:
             yield f"{name_of(workload)}: wants one budget with maxUnavailable 1"
@@ -242,7 +250,7 @@ def spread(objects: Objects):
                                and c["topologyKey"] == "kubernetes.io/hostname"
                                for c in constraints):
             yield f"{name_of(workload)}: no topology spread"
-        if workload["kind"] == "Deployment" and workload["spec"].get("replicas", 1) < 2:
+        if several and workload["kind"] == "Deployment" and workload["spec"].get("replicas", 1) < 2:
             yield f"{name_of(workload)}: one pod cannot be replaced without a gap"
 
 

@@ -11,7 +11,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
-OVERLAYS = ["local", "gitops", "production"]
+OVERLAYS = ["local", "demo", "gitops", "production"]
+# With images of this machine.
+LOCAL = {"local", "demo"}
 COMPONENTS = ["canary", "monitoring", "gateway-api", "ha-database"]
 WORKLOADS = {"Deployment", "Rollout", "StatefulSet", "Job"}
 

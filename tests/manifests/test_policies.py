@@ -9,7 +9,7 @@ import breakages
 import policies_delivery
 import policies_network
 import policies_pods
-from rendering import (MANIFESTS, OVERLAYS, argocd, combination, combinations, find, of_kind,
+from rendering import (LOCAL, MANIFESTS, OVERLAYS, argocd, combination, combinations, find, of_kind,
                        overlay, parse)
 
 POLICIES = policies_pods.POLICIES + policies_network.POLICIES + policies_delivery.POLICIES
@@ -25,7 +25,7 @@ def findings(objects, local=False):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_overlay_keeps_the_policies(name):
-    assert findings(parse(overlay(name)), local=name == "local") == []
+    assert findings(parse(overlay(name)), local=name in LOCAL) == []
 
 
 @pytest.mark.parametrize("components", combinations(), ids=lambda c: "+".join(c) or "base")
