@@ -4,6 +4,7 @@
 #   make unit                    the unit tests, on the build in BUILD
 #   make blackbox K=healthz      the black-box tests whose names match, on the build in BUILD
 #   make blackbox BUILD=build/tsan SANITIZE=thread
+#   make test-other              the same with the other libmicrohttpd; scripts/in-debian for a part of it
 
 K ?=
 WORKERS ?= 3
@@ -38,21 +39,27 @@ SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_st
                     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/blackbox/tsan.supp
 PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider
 
-.PHONY: test test-packages test-all unit unit-build blackbox footprint
+.PHONY: test test-packages test-all test-one test-other unit unit-build blackbox footprint
 test: test-packages ## unit and black-box tests under sanitizers; installs what they need
 	@$(MAKE) --no-print-directory test-all
 
 test-packages:
 	@scripts/install-packages build run test
 
-test-all:
-	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/asan SANITIZE=address,undefined
-	@$(MAKE) --no-print-directory unit BUILD=build/asan SANITIZE=address,undefined
-	@$(MAKE) --no-print-directory blackbox BUILD=build/asan SANITIZE=address,undefined
+test-all: test-one
 	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/tsan SANITIZE=thread
 	@$(MAKE) --no-print-directory unit BUILD=build/tsan SANITIZE=thread
 	@$(MAKE) --no-print-directory blackbox BUILD=build/tsan SANITIZE=thread
 	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/clang CC=clang
+
+test-other: ## the tests on Debian 12 or 13, the one whose libmicrohttpd is not here; needs root
+	@scripts/in-debian other $(MAKE) --no-print-directory test-one
+
+# What has to be seen with each version of the libraries.
+test-one:
+	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory unit BUILD=build/asan SANITIZE=address,undefined
+	@$(MAKE) --no-print-directory blackbox BUILD=build/asan SANITIZE=address,undefined
 	@$(MAKE) --no-print-directory -j2 all
 	@$(MAKE) --no-print-directory footprint
 
@@ -66,7 +73,7 @@ unit: unit-build ## unit tests on the build in BUILD
 	  printf '%-40s %s\n' $(BUILD)/$$test "$$(grep '^\[  PASSED' $$log)"; done
 
 blackbox: all ## black-box tests on the build in BUILD (K=name: some of them)
-	@echo 'black-box tests on $(BUILD)/'
+	@echo 'black-box tests on $(BUILD)/, libmicrohttpd $(shell pkg-config --modversion libmicrohttpd)'
 	@env $(SANITIZER_OPTIONS) BUILD_DIR=$(abspath $(BUILD)) $(FIXED_ADDRESSES) \
 	  $(PYTEST) -n $(WORKERS) -m 'not footprint' $(if $(K),-k '$(K)') tests/blackbox
 
