@@ -24,7 +24,7 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDENING) $(SANIT
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
-COMMON_PLAIN = clock log settings program utf8
+COMMON_PLAIN = clock log settings program standard_streams utf8
 COMMON_SERVICE = event_loop lifecycle metrics process_metrics resolver trace
 SERVICE = $(COMMON_PLAIN:%=common/%.c) $(COMMON_SERVICE:%=common/%.c) $(wildcard common/http/*.c common/faults/*.c)
 SOURCES_pingpong = $(SERVICE) $(wildcard pingpong/*.c)

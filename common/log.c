@@ -3,16 +3,19 @@
 #include "clock.h"
 #include "utf8.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* Room kept for what closes a line that was cut. */
 #define TAIL_BYTES 8
 
+/* Begins with a line feed, which is written only after a line that came out in part. */
 struct line {
     char text[LOG_LINE_MAX_BYTES];
     size_t length;
@@ -20,7 +23,8 @@ struct line {
 
 static const char *log_component = "";
 static enum log_level log_threshold = LOG_LEVEL_INFO;
-static atomic_uint_fast64_t dropped;
+static atomic_uint_fast64_t dropped, reported;
+static atomic_bool torn; /* the last line came out in part */
 
 void log_init(const char *component)
 {
@@ -107,36 +111,80 @@ static bool append_field(struct line *line, const struct log_field *field)
     return whole;
 }
 
-static void write_line(const struct line *line)
+static ssize_t write_now(const char *text, size_t length)
 {
     struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
-    if (poll(&output, 1, 0) != 1 || !(output.revents & POLLOUT) ||
-        write(STDERR_FILENO, line->text, line->length) != (ssize_t)line->length)
-        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
+    ssize_t sent = send(STDERR_FILENO, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent >= 0 || errno != ENOTSOCK)
+        return sent;
+    /* A pipe that is found ready takes a line whole; everything else that could wait was opened
+     * so that it does not, see standard_streams.h. */
+    if (poll(&output, 1, 0) != 1 || !(output.revents & POLLOUT))
+        return -1;
+    return write(STDERR_FILENO, text, length);
 }
 
-static void log_write(enum log_level level, const char *message, const struct log_field *fields)
+static bool write_line(const struct line *line)
+{
+    bool mend = atomic_load_explicit(&torn, memory_order_relaxed);
+    size_t skipped = mend ? 0 : 1;
+    ssize_t written = write_now(line->text + skipped, line->length - skipped);
+
+    if (written > 0)
+        atomic_store_explicit(&torn,
+                              (size_t)written + skipped != line->length && !(mend && written == 1),
+                              memory_order_relaxed);
+    return written >= 0 && (size_t)written + skipped == line->length;
+}
+
+static void compose(struct line *line, enum log_level level, const char *message,
+                    const struct log_field *fields)
 {
     static const char *const names[] = {"debug", "info", "warning", "error"};
     char now[CLOCK_TIMESTAMP_SIZE];
-    struct line line = {.length = 0};
 
-    if (level < log_threshold)
-        return;
     clock_format_timestamp(clock_realtime_ms(), now);
     const struct log_field head[] = {log_string("level", names[level]),
                                      log_string("component", log_component),
                                      log_string("message", message),
                                      {.type = LOG_FIELD_END}};
+    line->text[0] = '\n';
+    line->length = 1;
     bool fits =
-        append_text(&line, "{\"time\":\"") && append_text(&line, now) && append_text(&line, "\"");
+        append_text(line, "{\"time\":\"") && append_text(line, now) && append_text(line, "\"");
     for (const struct log_field *field = head; fits && field->type != LOG_FIELD_END; field++)
-        fits = append_field(&line, field);
+        fits = append_field(line, field);
     for (; fits && fields != NULL && fields->type != LOG_FIELD_END; fields++)
-        fits = append_field(&line, fields);
-    memcpy(line.text + line.length, "}\n", 2);
-    line.length += 2;
-    write_line(&line);
+        fits = append_field(line, fields);
+    memcpy(line->text + line->length, "}\n", 2);
+    line->length += 2;
+}
+
+/* Says how many lines are missing, once one gets out again. */
+static void report_dropped(struct line *line)
+{
+    uint64_t total = atomic_load_explicit(&dropped, memory_order_relaxed);
+    uint64_t missing = total - atomic_exchange_explicit(&reported, total, memory_order_relaxed);
+
+    if (missing == 0)
+        return;
+    compose(line, LOG_LEVEL_WARNING, "log lines were dropped",
+            LOG_FIELDS(log_integer("lines", (int64_t)missing)));
+    if (!write_line(line))
+        atomic_fetch_sub_explicit(&reported, missing, memory_order_relaxed);
+}
+
+static void log_write(enum log_level level, const char *message, const struct log_field *fields)
+{
+    struct line line;
+
+    if (level < log_threshold)
+        return;
+    report_dropped(&line);
+    compose(&line, level, message, fields);
+    if (!write_line(&line))
+        atomic_fetch_add_explicit(&dropped, 1, memory_order_relaxed);
 }
 
 void log_debug(const char *message, const struct log_field *fields)

@@ -1,9 +1,10 @@
 /* log.h - one JSON object a line on standard error: time, level, component, message, fields.
  *
  * A line is one write() of at most LOG_LINE_MAX_BYTES; a longer one is cut, and still JSON. When
- * standard error cannot take a line at once (a full pipe whose reader has stalled) the line is
- * dropped and counted instead of stalling the daemon. All functions may be called from any thread
- * after log_init().
+ * standard error cannot take a line at once (a full pipe, a stopped terminal, no reader) the line
+ * is dropped and counted instead of stalling the program, which is what standard_streams_prepare()
+ * makes sure of; the next line that gets out is preceded by one that says how many are missing. All
+ * functions may be called from any thread after log_init().
  */
 #ifndef COMMON_LOG_H
 #define COMMON_LOG_H

@@ -96,6 +96,12 @@ static int parse(const struct setting *setting, const char *text, void *field)
     return -1;
 }
 
+/* Someone's URL in the wrong variable may hold a password: scheme://user:password@host. */
+static const char *loggable(const char *text)
+{
+    return text != NULL && strchr(text, '@') != NULL ? "(not shown: may hold a password)" : text;
+}
+
 static int load_one(const struct setting *setting, void *field)
 {
     const char *text = getenv(setting->name);
@@ -111,7 +117,7 @@ static int load_one(const struct setting *setting, void *field)
         return 0;
     describe_accepted(setting, accepted, sizeof accepted);
     log_error("setting not accepted",
-              LOG_FIELDS(log_string("setting", setting->name), log_string("value", text),
+              LOG_FIELDS(log_string("setting", setting->name), log_string("value", loggable(text)),
                          log_string("accepted", accepted)));
     return -1;
 }

@@ -32,7 +32,7 @@ struct setting {
 };
 
 /* Fills the fields of `target`. Returns 0, or -1 after logging a line for each variable whose
- * value is not accepted, with the value and what is accepted. */
+ * value is not accepted, with the value, unless it may hold a password, and what is accepted. */
 MUST_CHECK int settings_load(const struct setting *table, size_t count, void *target);
 
 /* Prints the table for a person. */

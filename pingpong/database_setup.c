@@ -14,7 +14,7 @@ static void connect_to(struct database *database, const char *addresses, int cou
     char port[8], password[PASSWORD_SIZE];
 
     if (password_read(options->password, options->password_file, password) != 0) {
-        database_lose(database, "DB_PASSWORD_FILE cannot be read");
+        database_lose(database, "DB_PASSWORD_FILE is no readable regular file of up to 1023 bytes");
         return;
     }
     snprintf(port, sizeof port, "%d", (int)options->port);

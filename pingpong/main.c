@@ -9,6 +9,7 @@
 #include "pingpong_settings.h"
 #include "program.h"
 #include "routes.h"
+#include "standard_streams.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -65,6 +66,7 @@ int main(int argc, char **argv)
     };
     struct pingpong_settings settings;
 
+    standard_streams_prepare();
     log_init(program.name);
     switch (program_parse_arguments(&program, NULL, argc, argv)) {
     case PROGRAM_RUN:

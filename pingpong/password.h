@@ -7,7 +7,8 @@
 #define PASSWORD_SIZE 1024
 
 /* Copies `value`, or if `file` is not NULL the file's first line, into `out`; neither gives "".
- * Returns 0, or -1 with errno if the file cannot be read (EFBIG: it is too long). */
+ * Returns 0, or -1 with errno if the file cannot be read (EFBIG: it is too long; EINVAL: it is a
+ * FIFO or a device, which is never waited for). */
 MUST_CHECK int password_read(const char *value, const char *file, char out[PASSWORD_SIZE]);
 
 #endif

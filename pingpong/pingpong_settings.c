@@ -106,7 +106,7 @@ static int check_password(const struct database_options *database)
         log_error("setting not accepted",
                   LOG_FIELDS(log_string("setting", "DB_PASSWORD_FILE"),
                              log_string("value", database->password_file),
-                             log_string("accepted", "a readable file of up to 1023 bytes"),
+                             log_string("accepted", "a readable regular file of up to 1023 bytes"),
                              log_string("error", strerror(errno))));
     return -1;
 }

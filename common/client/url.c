@@ -5,16 +5,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Copies a part; -1 if the URL has none or it does not fit. */
-static int copy_part(CURLU *parsed, CURLUPart part, unsigned flags, char *out, size_t size)
+/* For a scheme or a port. */
+#define PART_SIZE 16
+
+/* Copies a part. Returns NULL, or why not: the URL has none, or it does not fit. */
+static const char *copy_part(CURLU *parsed, CURLUPart part, unsigned flags, char *out, size_t size)
 {
     char *text = NULL;
 
-    if (curl_url_get(parsed, part, &text, flags) != CURLUE_OK)
-        return -1;
+    CURLUcode code = curl_url_get(parsed, part, &text, flags);
+    if (code != CURLUE_OK)
+        return curl_url_strerror(code);
     int length = snprintf(out, size, "%s", text);
     curl_free(text);
-    return length > 0 && (size_t)length < size ? 0 : -1;
+    return length > 0 && (size_t)length < size ? NULL : "a part of it is empty or too long";
+}
+
+/* Copies the parts in turn, up to the first that is wrong. */
+static const char *copy_parts(CURLU *parsed, struct client_url *url, char *scheme, char *port)
+{
+    const char *problem = copy_part(parsed, CURLUPART_SCHEME, 0, scheme, PART_SIZE);
+    if (problem == NULL)
+        problem = copy_part(parsed, CURLUPART_HOST, 0, url->host, sizeof url->host);
+    if (problem == NULL)
+        problem = copy_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, PART_SIZE);
+    return problem;
 }
 
 static void strip_brackets(char *host)
@@ -26,23 +41,22 @@ static void strip_brackets(char *host)
     host[length - 2] = '\0';
 }
 
-static int take_parts(CURLU *parsed, struct client_url *url)
+static const char *take_parts(CURLU *parsed, struct client_url *url)
 {
-    char scheme[16], port[16];
+    char scheme[PART_SIZE], port[PART_SIZE];
 
-    if (copy_part(parsed, CURLUPART_SCHEME, 0, scheme, sizeof scheme) != 0 ||
-        copy_part(parsed, CURLUPART_HOST, 0, url->host, sizeof url->host) != 0 ||
-        copy_part(parsed, CURLUPART_PORT, CURLU_DEFAULT_PORT, port, sizeof port) != 0)
-        return -1;
+    const char *problem = copy_parts(parsed, url, scheme, port);
+    if (problem != NULL)
+        return problem;
     url->secure = strcmp(scheme, "https") == 0;
     if (!url->secure && strcmp(scheme, "http") != 0)
-        return -1;
+        return "it begins with neither http:// nor https://";
     url->port = (uint16_t)strtoul(port, NULL, 10);
     strip_brackets(url->host);
     if (curl_url_set(parsed, CURLUPART_PATH, "/healthz", 0) != CURLUE_OK ||
         curl_url_set(parsed, CURLUPART_QUERY, NULL, 0) != CURLUE_OK ||
         curl_url_set(parsed, CURLUPART_FRAGMENT, NULL, 0) != CURLUE_OK)
-        return -1;
+        return "out of memory";
     return copy_part(parsed, CURLUPART_URL, 0, url->health_url, sizeof url->health_url);
 }
 
@@ -53,17 +67,25 @@ static bool has_authority(const char *text)
     return slashes != NULL && slashes[3] != '/';
 }
 
+static const char *parse(const char *text, CURLU *parsed, struct client_url *url)
+{
+    if (parsed == NULL)
+        return "out of memory";
+    if (!has_authority(text))
+        return "it has no :// with a host after it";
+    if (strlen(text) >= sizeof url->url)
+        return "it is too long";
+    CURLUcode code = curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME);
+    return code == CURLUE_OK ? take_parts(parsed, url) : curl_url_strerror(code);
+}
+
 int client_url_parse(const char *text, struct client_url *url)
 {
-    int result = -1;
     CURLU *parsed = curl_url();
 
-    if (parsed != NULL && has_authority(text) && strlen(text) < sizeof url->url &&
-        curl_url_set(parsed, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME) == CURLUE_OK &&
-        take_parts(parsed, url) == 0) {
+    url->problem = parse(text, parsed, url);
+    if (url->problem == NULL)
         snprintf(url->url, sizeof url->url, "%s", text);
-        result = 0;
-    }
     curl_url_cleanup(parsed);
-    return result;
+    return url->problem == NULL ? 0 : -1;
 }

@@ -18,10 +18,12 @@ struct client_url {
     char health_url[CLIENT_URL_SIZE]; /* the same with the path /healthz and no query */
     char host[CLIENT_HOST_SIZE];      /* a name, or an address without brackets */
     uint16_t port;
-    bool secure; /* https */
+    bool secure;         /* https */
+    const char *problem; /* if it is not accepted: why, in words that hold nothing of the text */
 };
 
-/* Accepts http and https. Returns 0, or -1 if it is no such URL or too long. */
+/* Accepts http and https. Returns 0, or -1 and sets url->problem if it is no such URL or too long.
+ */
 MUST_CHECK int client_url_parse(const char *text, struct client_url *url);
 
 #endif

@@ -11,6 +11,7 @@
 #include "program.h"
 #include "reader_settings.h"
 #include "routes.h"
+#include "standard_streams.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -138,6 +139,7 @@ int main(int argc, char **argv)
         .setting_count = reader_settings_count,
     };
 
+    standard_streams_prepare();
     log_init("reader");
     enum program_action action = program_parse_arguments(&program, NULL, argc, argv);
     if (action == PROGRAM_DONE)

@@ -41,9 +41,10 @@ int reader_settings_load(struct reader_settings *settings)
     if (client_url_parse(settings->pingpong_url, &settings->url) == 0)
         return fault_settings_check(&settings->faults, reader_settings_table,
                                     reader_settings_count);
+    /* The value itself may hold a password. */
     log_error("setting not accepted",
               LOG_FIELDS(log_string("setting", "PINGPONG_URL"),
-                         log_string("value", settings->pingpong_url),
+                         log_string("problem", settings->url.problem),
                          log_string("accepted", "a URL that begins with http:// or https://")));
     return -1;
 }

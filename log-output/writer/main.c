@@ -4,6 +4,7 @@
 #include "log.h"
 #include "program.h"
 #include "shared_file.h"
+#include "standard_streams.h"
 #include "writer_settings.h"
 
 #include <errno.h>
@@ -101,7 +102,6 @@ static void prepare_process(sigset_t *signals)
     sigaddset(signals, SIGINT);
     sigprocmask(SIG_BLOCK, signals, NULL);
     signal(SIGXFSZ, SIG_IGN); /* a size limit is an error of write(), not the end */
-    signal(SIGPIPE, SIG_IGN); /* so is a log that no one reads */
     umask(022);
 }
 
@@ -139,6 +139,7 @@ int main(int argc, char **argv)
     };
     struct writer_settings settings;
 
+    standard_streams_prepare();
     log_init("writer");
     enum program_action action = program_parse_arguments(&program, "--check", argc, argv);
     if (action == PROGRAM_DONE)

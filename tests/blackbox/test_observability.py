@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import socket
@@ -167,27 +166,6 @@ def test_the_password_is_in_no_log_and_no_answer(database: Database) -> None:
     with make_pingpong(database.env(LOG_LEVEL="debug", ACCESS_LOG="true")) as running:
         texts = [get(running.port, path).text for path in ("/ping", "/count", "/healthz", "/metrics", "/", "/x")]
         assert password not in running.stderr() + running.stdout() + "".join(texts)
-
-
-def test_a_log_that_no_one_reads_stalls_nothing(database: Database) -> None:
-    """Standard error is a full pipe: lines are dropped, requests go on."""
-    read_end, write_end = os.pipe()
-    program = make_pingpong(database.env(ACCESS_LOG="true"))
-    process = subprocess.Popen(program.argv, env=program.env, stdin=subprocess.DEVNULL, stderr=write_end)
-    os.close(write_end)
-    try:
-        eventually(lambda: get(program.port, "/healthz").status == 200, 10)
-        with Connection(program.port) as connection:
-            for _ in range(1500):
-                assert connection.request("GET", "/livez").status == 200
-        assert metrics(program.port)["log_lines_dropped_total"] > 0
-        process.terminate()
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(read_end)
-        program.discard()
 
 
 def test_the_trace_goes_from_reader_to_pingpong(pingpong: Program, page_settings: dict[str, object]) -> None:

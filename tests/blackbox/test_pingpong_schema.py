@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from harness.http import get
-from harness.process import eventually
-from programs import Database, in_threads, pingpong as make_pingpong, pong
+from harness.process import BUILD, eventually
+from programs import Database, in_threads, log_lines, pingpong as make_pingpong, pong, run_sanitized
 
 ORIGINAL_TABLE = "CREATE TABLE counters (id SERIAL PRIMARY KEY, count INT NOT NULL)"
 
@@ -152,3 +154,36 @@ def test_a_password_file_may_change(database: Database, tmp_path) -> None:
         file.write_text(password)
         eventually(lambda: get(running.port, "/healthz").status == 200, 5, "ready with the right password")
         assert "not this one" not in running.stderr() and password not in running.stderr()
+
+
+def test_a_password_file_that_becomes_a_fifo_holds_nothing_up(database: Database, tmp_path) -> None:
+    env = database.env()
+    password = env.pop("DB_PASSWORD")
+    file = tmp_path / "password"
+    file.write_text("not this one")
+    with make_pingpong({**env, "DB_PASSWORD_FILE": str(file)}, ready="/livez") as running:
+        eventually(lambda: "authentication failed" in running.stderr(), 5, "the refusal in the log")
+        file.unlink()
+        os.mkfifo(file)
+        eventually(lambda: "DB_PASSWORD_FILE is no readable regular file" in running.stderr(), 10, "the reason")
+        assert get(running.port, "/livez").status == 200
+        file.unlink()
+        file.write_text(password)
+        eventually(lambda: get(running.port, "/healthz").status == 200, 10, "ready with the right password")
+        file.unlink()
+        os.mkfifo(file)
+        database.cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
+                               (database.name,))
+        eventually(lambda: get(running.port, "/healthz").status == 500, 10, "no connection without the password")
+        # Leaving the block asserts that SIGTERM ends it in time.
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "folder"])
+def test_a_password_file_that_is_no_regular_file_stops_the_start(kind: str, tmp_path) -> None:
+    path = {"fifo": tmp_path / "fifo", "device": "/dev/zero", "folder": tmp_path}[kind]
+    if kind == "fifo":
+        os.mkfifo(path)
+    done = run_sanitized([BUILD / "pingpong"], {"DB_PASSWORD_FILE": path, "PORT": 0})
+    assert done.returncode == 1
+    line = log_lines(done.stderr)[-1]
+    assert line["setting"] == "DB_PASSWORD_FILE" and "regular file" in line["accepted"]

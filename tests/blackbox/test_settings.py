@@ -88,11 +88,27 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert {line["setting"] for line in log_lines(done.stderr) if line["level"] == "error"} == {"PORT", "DB_PORT"}
 
 
-@pytest.mark.parametrize("url", ["nonsense", "ftp://host/ping", "http://", "http://host:99999/ping", "http:///ping"])
-def test_an_upstream_url_that_is_none_stops_the_start(url: str) -> None:
+@pytest.mark.parametrize("url, problem", [
+    ("nonsense", "no :// with a host"), ("http://", "host"), ("http:///ping", "host"),
+    ("http://host:99999/ping", "[Pp]ort"), ("http://user:Secr3t@host:99999/ping", "[Pp]ort"),
+    ("ftp://host/ping", "neither http:// nor https://"), ("ftp://user:Secr3t@host/", "neither http:// nor https://"),
+    ("user:Secr3t@host/ping", "no :// with a host"), ("http://user:Secr3t@/ping", "host"),
+    ("http://user:Secr3t@ho st/ping", "."), ("http://user:Secr3t@[::1/ping?token=Secr3t", "."),
+    ("http://user:Secr3t@host/" + 3000 * "x", "too long"),
+])
+def test_an_upstream_url_that_is_none_stops_the_start(url: str, problem: str) -> None:
+    """What was wrong is said without the value, which may hold a password."""
     done = run_sanitized([BUILD / "reader"], {"PINGPONG_URL": url, "PORT": 0}, timeout=20)
     assert done.returncode == 1
-    assert "PINGPONG_URL" in done.stderr and url in done.stderr
+    line = log_lines(done.stderr)[-1]
+    assert line["setting"] == "PINGPONG_URL" and re.search(problem, line["problem"]), line
+    assert "Secr3t" not in done.stderr and "http://" in line["accepted"]
+
+
+def test_a_password_in_the_wrong_setting_is_not_logged() -> None:
+    done = run_sanitized([BUILD / "pingpong"], {"DB_PORT": "postgres://user:Secr3t@host:5432/db"})
+    assert done.returncode == 1
+    assert log_lines(done.stderr)[0]["setting"] == "DB_PORT" and "Secr3t" not in done.stderr
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -3,6 +3,8 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char path[] = "/tmp/test-password-XXXXXX";
@@ -74,6 +76,27 @@ static void what_cannot_be_read_is_an_error(void **state)
     assert_int_equal(errno, ENOENT);
     assert_int_equal(password_read("value", "/tmp", password), -1);
     assert_int_equal(errno, EISDIR);
+    assert_int_equal(password_read("value", "/dev/zero", password), -1);
+    assert_int_equal(errno, EINVAL);
+}
+
+/* The alarm ends a test that waits. */
+static void a_fifo_is_not_waited_for(void **state)
+{
+    char fifo[64], password[PASSWORD_SIZE];
+
+    (void)state;
+    snprintf(fifo, sizeof fifo, "%s.fifo", path);
+    assert_int_equal(mkfifo(fifo, 0600), 0);
+    alarm(10);
+    assert_int_equal(password_read(NULL, fifo, password), -1);
+    assert_int_equal(errno, EINVAL);
+    int writer = open(fifo, O_RDWR | O_NONBLOCK);
+    assert_int_equal(password_read(NULL, fifo, password), -1);
+    assert_int_equal(errno, EINVAL);
+    alarm(0);
+    close(writer);
+    unlink(fifo);
 }
 
 static void what_is_too_long_is_an_error(void **state)
@@ -101,6 +124,7 @@ int main(void)
         cmocka_unit_test(the_files_first_line_counts),
         cmocka_unit_test(without_a_file_the_value_counts),
         cmocka_unit_test(what_cannot_be_read_is_an_error),
+        cmocka_unit_test(a_fifo_is_not_waited_for),
         cmocka_unit_test(what_is_too_long_is_an_error),
     };
     return cmocka_run_group_tests_name("password", tests, make_file, remove_file);
