@@ -111,6 +111,7 @@ static void refuse_call(struct client *client, struct call *call, enum client_re
 /* Ends the transfer of a slot, whatever its state, and answers its call. */
 static void finish(struct client *client, struct slot *slot, struct client_answer *answer)
 {
+    answer->was_sent = client_transfer_was_sent(slot->transfer);
     client_transfer_stop(slot->transfer);
     remove_in_flight(client, slot);
     if (answer->result == CLIENT_UNREACHABLE)

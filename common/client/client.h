@@ -3,9 +3,9 @@
  * A bounded pool of kept-alive connections, and a bounded queue of calls that wait for one of them.
  * Each call has one deadline, waiting included, and is answered exactly once. Connections are
  * replaced when they reach an age, because a Service balances connections, not requests: one that
- * is kept for ever would never see a new replica. Nothing but libcurl's own retry repeats a
- * request: once, and only if a kept-alive connection was closed before any byte of the answer, as
- * a server does with an idle one. Redirects are not followed, proxies not used.
+ * is kept for ever would never see a new replica. Nothing repeats a request, libcurl's own retry on
+ * a kept-alive connection that was closed included: the call then ends as CLIENT_CONNECTION_LOST.
+ * Redirects are not followed, proxies not used.
  *
  * With client/url.c the only module that knows libcurl. Everything belongs to the loop's thread.
  */
@@ -23,23 +23,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A longer body is CLIENT_NONSENSE. */
-#define CLIENT_BODY_MAX_BYTES 512
+#define CLIENT_BODY_MAX_BYTES_DEFAULT 512
+
+/* Headers of an answer that a caller can ask for, and how much of each is kept. */
+#define CLIENT_HEADERS_MAX 8
+#define CLIENT_HEADER_SIZE 128
 
 struct client;
 
 struct client_answer {
     enum client_result result;
+    bool was_sent;    /* false: the other side surely never saw any of the request */
     long status;      /* CLIENT_OK, CLIENT_BAD_STATUS */
-    const char *body; /* CLIENT_OK: the body, zero-terminated; else empty */
+    const char *body; /* CLIENT_OK, CLIENT_BAD_STATUS: zero-terminated; else empty */
     size_t length;
-    int64_t duration_ns; /* since client_get() */
+    const char *const *headers; /* the values of those asked for: "" where there is none, cut where
+                                   long; NULL unless CLIENT_OK or CLIENT_BAD_STATUS */
+    int64_t duration_ns;        /* since client_get() */
 };
 
 /* `answer` is borrowed until it returns. */
 typedef void client_callback(void *context, const struct client_answer *answer);
 
-/* Says whether anyone still waits for the answer to the call with this context. */
+/* Says whether anyone still waits for the answer to the call with this context. If so it is sent.
+ */
 typedef bool client_is_wanted(void *context);
 
 struct client_options {
@@ -50,8 +57,12 @@ struct client_options {
     int64_t timeout_ms; /* of a call, in all */
     int64_t connections_max;
     int64_t queue_max;
-    int64_t connection_age_ms;
+    int64_t connection_age_ms;   /* 0: each request has a connection of its own */
     client_is_wanted *is_wanted; /* asked when a call's turn has come; NULL: always */
+    const char *accept;          /* the Accept header's value, borrowed; NULL: application/json */
+    size_t body_max_bytes;       /* a longer body is CLIENT_NONSENSE; 0: the default */
+    const char *const *headers;  /* names to be kept of each answer, borrowed; NULL: none */
+    size_t header_count;         /* at most CLIENT_HEADERS_MAX */
 };
 
 /* Once, before anything else here and before threads; `secure` if https will be spoken. Returns 0

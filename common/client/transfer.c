@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* Of libcurl's buffers for receiving and, where it has one for each handle, sending: what is asked
  * for and answered here is a few hundred bytes. */
@@ -22,9 +23,14 @@ struct client_transfer {
     unsigned generation;        /* of those addresses */
     void *owner;
     size_t head_bytes;
+    size_t body_max_bytes;
     size_t length;
     bool too_large;
-    char body[CLIENT_BODY_MAX_BYTES + 1];
+    bool sent;     /* the request was let out; another time it is not */
+    bool repeated; /* libcurl wanted it to be */
+    const char *header_values[CLIENT_HEADERS_MAX];
+    char header_buffers[CLIENT_HEADERS_MAX][CLIENT_HEADER_SIZE];
+    char body[]; /* body_max_bytes and a terminator */
 };
 
 int client_global_init(bool secure)
@@ -37,15 +43,56 @@ void client_global_cleanup(void)
     curl_global_cleanup();
 }
 
-/* CURLOPT_HEADERFUNCTION: an endless head ends here. */
+/* CURLOPT_PREREQFUNCTION: called each time a request is about to be sent. libcurl repeats one on a
+ * kept-alive connection that ended without a byte of the answer, though it may have been served. */
+static int on_request(void *context, char *address, char *local_address, int port, int local_port)
+{
+    struct client_transfer *transfer = context;
+
+    (void)address;
+    (void)local_address;
+    (void)port;
+    (void)local_port;
+    transfer->repeated = transfer->sent;
+    transfer->sent = true;
+    return transfer->repeated ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static void keep_header(struct client_transfer *transfer, size_t index, const char *value,
+                        size_t length)
+{
+    while (length > 0 && strchr(" \t", *value) != NULL) {
+        value++;
+        length--;
+    }
+    while (length > 0 && strchr(" \t\r\n", value[length - 1]) != NULL)
+        length--;
+    snprintf(transfer->header_buffers[index], CLIENT_HEADER_SIZE, "%.*s", (int)length, value);
+}
+
+static void look_for_header(struct client_transfer *transfer, const char *line, size_t length)
+{
+    const struct client_options *options = transfer->options;
+
+    for (size_t i = 0; i < options->header_count; i++) {
+        size_t name_length = strlen(options->headers[i]);
+        if (length > name_length && line[name_length] == ':' &&
+            strncasecmp(line, options->headers[i], name_length) == 0)
+            keep_header(transfer, i, line + name_length + 1, length - name_length - 1);
+    }
+}
+
+/* CURLOPT_HEADERFUNCTION: called for each line; an endless head ends here. */
 static size_t on_head(char *data, size_t size, size_t count, void *context)
 {
     struct client_transfer *transfer = context;
 
-    (void)data;
     transfer->head_bytes += size * count;
     transfer->too_large = transfer->too_large || transfer->head_bytes > HEAD_MAX_BYTES;
-    return transfer->too_large ? 0 : size * count;
+    if (transfer->too_large)
+        return 0;
+    look_for_header(transfer, data, size * count);
+    return size * count;
 }
 
 /* CURLOPT_WRITEFUNCTION */
@@ -54,7 +101,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     struct client_transfer *transfer = context;
     size_t length = size * count;
 
-    if (length > CLIENT_BODY_MAX_BYTES - transfer->length) {
+    if (length > transfer->body_max_bytes - transfer->length) {
         transfer->too_large = true;
         return 0;
     }
@@ -68,6 +115,8 @@ static CURLcode set_up_callbacks(struct client_transfer *transfer)
     CURLcode failed = CURLE_OK;
 
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PREREQFUNCTION, on_request);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_PREREQDATA, transfer);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, on_body);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_HEADERFUNCTION, on_head);
@@ -88,10 +137,24 @@ static CURLcode allow_http_only(CURL *easy)
 #endif
 }
 
+static CURLcode set_up_reuse(struct client_transfer *transfer)
+{
+    long age_s = (long)((transfer->options->connection_age_ms + 999) / 1000);
+    CURLcode failed = CURLE_OK;
+
+    if (age_s == 0) {
+        failed |= curl_easy_setopt(transfer->easy, CURLOPT_FRESH_CONNECT, 1L);
+        failed |= curl_easy_setopt(transfer->easy, CURLOPT_FORBID_REUSE, 1L);
+        return failed;
+    }
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXAGE_CONN, age_s);
+    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXLIFETIME_CONN, age_s);
+    return failed;
+}
+
 static CURLcode set_up_handle(struct client_transfer *transfer)
 {
     const struct client_options *options = transfer->options;
-    long age_s = (long)((options->connection_age_ms + 999) / 1000);
     CURLcode failed = set_up_callbacks(transfer);
 
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_URL, options->url);
@@ -103,8 +166,7 @@ static CURLcode set_up_handle(struct client_transfer *transfer)
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     failed |= curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS,
                                (long)options->connect_timeout_ms);
-    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXAGE_CONN, age_s);
-    failed |= curl_easy_setopt(transfer->easy, CURLOPT_MAXLIFETIME_CONN, age_s);
+    failed |= set_up_reuse(transfer);
     return failed;
 }
 
@@ -119,13 +181,16 @@ void client_transfer_destroy(struct client_transfer *transfer)
 }
 
 /* libcurl borrows the list, so writing into an element changes the header of the next request. */
-static struct curl_slist *make_headers(void)
+static struct curl_slist *make_headers(const struct client_options *options)
 {
     char placeholder[sizeof TRACE_HEADER + TRACE_PARENT_SIZE];
+    char accept[CLIENT_HEADER_SIZE];
 
+    snprintf(accept, sizeof accept, "Accept: %s",
+             options->accept == NULL ? "application/json" : options->accept);
     snprintf(placeholder, sizeof placeholder, TRACE_HEADER "%0*d", TRACE_PARENT_SIZE - 1, 0);
     struct curl_slist *headers = curl_slist_append(NULL, placeholder);
-    if (headers != NULL && curl_slist_append(headers, "Accept: application/json") == NULL) {
+    if (headers != NULL && curl_slist_append(headers, accept) == NULL) {
         curl_slist_free_all(headers);
         return NULL;
     }
@@ -135,12 +200,17 @@ static struct curl_slist *make_headers(void)
 struct client_transfer *client_transfer_create(struct client_multi *multi,
                                                const struct client_options *options)
 {
-    struct client_transfer *transfer = calloc(1, sizeof *transfer);
+    size_t body_max_bytes =
+        options->body_max_bytes == 0 ? CLIENT_BODY_MAX_BYTES_DEFAULT : options->body_max_bytes;
+    struct client_transfer *transfer = calloc(1, sizeof *transfer + body_max_bytes + 1);
     if (transfer == NULL)
         return NULL;
     transfer->multi = multi;
     transfer->options = options;
-    transfer->headers = make_headers();
+    transfer->body_max_bytes = body_max_bytes;
+    for (size_t i = 0; i < CLIENT_HEADERS_MAX; i++)
+        transfer->header_values[i] = transfer->header_buffers[i];
+    transfer->headers = make_headers(options);
     transfer->easy = curl_easy_init();
     if (transfer->headers == NULL || transfer->easy == NULL ||
         set_up_handle(transfer) != CURLE_OK) {
@@ -179,11 +249,18 @@ int client_transfer_start(struct client_transfer *transfer, const char *trace_pa
     transfer->owner = owner;
     transfer->head_bytes = 0;
     transfer->length = 0;
-    transfer->too_large = false;
+    transfer->too_large = transfer->sent = transfer->repeated = false;
+    for (size_t i = 0; i < transfer->options->header_count; i++)
+        transfer->header_buffers[i][0] = '\0';
     if (give_addresses(transfer) != 0)
         return -1;
     CURLMcode failed = curl_multi_add_handle(client_multi_handle(transfer->multi), transfer->easy);
     return failed == CURLM_OK ? 0 : -1;
+}
+
+bool client_transfer_was_sent(const struct client_transfer *transfer)
+{
+    return transfer->sent;
 }
 
 void client_transfer_stop(struct client_transfer *transfer)
@@ -195,6 +272,8 @@ static enum client_result translate(CURLcode code, const struct client_transfer 
 {
     if (transfer->too_large)
         return CLIENT_NONSENSE;
+    if (transfer->repeated)
+        return CLIENT_CONNECTION_LOST;
     switch (code) {
     case CURLE_OK:
         return CLIENT_OK;
@@ -215,6 +294,17 @@ static enum client_result translate(CURLcode code, const struct client_transfer 
     }
 }
 
+static void fill_answer(struct client_transfer *transfer, struct client_answer *answer)
+{
+    curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
+    if (answer->status != 200)
+        answer->result = CLIENT_BAD_STATUS;
+    transfer->body[transfer->length] = '\0';
+    answer->body = transfer->body;
+    answer->length = transfer->length;
+    answer->headers = transfer->header_values;
+}
+
 void *client_transfer_next_done(struct client_multi *multi, struct client_answer *answer)
 {
     struct client_transfer *transfer = NULL;
@@ -226,13 +316,7 @@ void *client_transfer_next_done(struct client_multi *multi, struct client_answer
     curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&transfer);
     *answer =
         (struct client_answer){.result = translate(message->data.result, transfer), .body = ""};
-    if (answer->result == CLIENT_OK) {
-        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &answer->status);
-        transfer->body[transfer->length] = '\0';
-        answer->body = transfer->body;
-        answer->length = transfer->length;
-        if (answer->status != 200)
-            answer->result = CLIENT_BAD_STATUS;
-    }
+    if (answer->result == CLIENT_OK)
+        fill_answer(transfer, answer);
     return transfer->owner;
 }

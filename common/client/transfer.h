@@ -25,11 +25,14 @@ void client_transfer_destroy(struct client_transfer *transfer);
 MUST_CHECK int client_transfer_start(struct client_transfer *transfer, const char *trace_parent,
                                      void *owner);
 
+/* Whether any of the request may have left since the transfer was started. */
+bool client_transfer_was_sent(const struct client_transfer *transfer);
+
 /* Stops a transfer that was started; the connection of one that has not ended is closed. */
 void client_transfer_stop(struct client_transfer *transfer);
 
-/* The owner of a transfer that has ended, or NULL if there is none. Fills *answer except for its
- * duration; the body is borrowed until the transfer starts again. */
+/* The owner of a transfer that has ended, or NULL if there is none. Fills *answer except for
+ * `was_sent` and its duration; the body is borrowed until the transfer starts again. */
 void *client_transfer_next_done(struct client_multi *multi, struct client_answer *answer);
 
 #endif

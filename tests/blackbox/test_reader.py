@@ -333,6 +333,21 @@ def test_connections_are_kept_and_bounded(page_settings: dict[str, object], upst
         assert server.connections <= 4 + 2
 
 
+def test_a_ping_that_may_have_been_counted_is_not_asked_again(page_settings: dict[str, object], upstream) -> None:
+    """A kept-alive connection that ends where its answer should be: the ping has been seen all the same."""
+    def answer(client: socket.socket, _: bytes) -> None:
+        if server.pings % 2 == 0:
+            client.shutdown(socket.SHUT_RDWR)
+            raise OSError("closed on purpose")
+        client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"pong":7}')
+
+    server = upstream(answer)
+    with page_of(page_settings, PINGPONG_URL=server.url()) as page:
+        for views in range(1, 11):
+            assert get(page.port, "/").status == (200 if views % 2 else 503)
+            assert server.pings == views
+
+
 def test_connections_age(page_settings: dict[str, object], upstream) -> None:
     """So that a new version of pingpong gets its share behind a Service."""
     server = upstream(b'{"pong":7}')
