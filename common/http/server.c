@@ -371,6 +371,8 @@ unsigned http_server_active_requests(const struct http_server *server)
 void http_server_write_metrics(const struct http_server *server, FILE *out)
 {
     http_statistics_write(server->statistics, route_label, server, out);
+    metrics_write_gauge(out, "http_requests_active",
+                        "Requests that have begun and are not fully answered.", server->active);
     metrics_write_gauge(out, "http_connections", "Open connections.",
                         http_connections_count(server->connections));
 }

@@ -78,7 +78,8 @@ void http_server_stop_listening(struct http_server *server);
 /* How many requests have begun and are not fully answered. */
 unsigned http_server_active_requests(const struct http_server *server);
 
-/* Writes http_requests_total, http_request_duration_seconds and http_connections. */
+/* Writes http_requests_total, http_request_duration_seconds, http_requests_active and
+ * http_connections. */
 void http_server_write_metrics(const struct http_server *server, FILE *out);
 
 /* HTTP_REQUEST_STATE_BYTES, aligned for any type, zeroed when the request begins. */
