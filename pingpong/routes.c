@@ -1,6 +1,7 @@
 #include "routes.h"
 
 #include "clock.h"
+#include "http/identity.h"
 #include "metrics.h"
 #include "process_metrics.h"
 
@@ -66,5 +67,6 @@ const struct http_route routes_table[] = {
     {"/livez", HTTP_GET | HTTP_HEAD, handle_root},
     {"/", HTTP_GET | HTTP_HEAD, handle_root},
     {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
+    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version},
 };
 const size_t routes_count = sizeof routes_table / sizeof routes_table[0];

@@ -2,6 +2,7 @@
 #ifndef COMMON_HTTP_INTERNAL_H
 #define COMMON_HTTP_INTERNAL_H
 
+#include "http/identity.h"
 #include "http/server.h"
 #include "trace.h"
 
@@ -52,6 +53,7 @@ struct http_request {
 
 struct http_server {
     struct http_server_options options;
+    struct http_identity identity;
     struct event_loop *loop;
     struct MHD_Daemon *daemon;
     int library_epoll_fd;

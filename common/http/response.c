@@ -24,6 +24,15 @@ static void list_methods(unsigned methods, char *out, size_t size)
              methods & HTTP_HEAD ? ", HEAD" : "", methods & HTTP_POST ? ", POST" : "");
 }
 
+static void add_identity(const struct http_identity *identity, struct MHD_Response *response)
+{
+    if (!identity->shown)
+        return;
+    MHD_add_response_header(response, HTTP_IDENTITY_VERSION_HEADER, identity->version);
+    MHD_add_response_header(response, HTTP_IDENTITY_COMMIT_HEADER, identity->commit);
+    MHD_add_response_header(response, HTTP_IDENTITY_INSTANCE_HEADER, identity->instance);
+}
+
 static void add_headers(const struct http_request *request, struct MHD_Response *response)
 {
     const struct http_server *server = request->server;
@@ -31,6 +40,7 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
 
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    add_identity(&server->identity, response);
     if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
@@ -151,4 +161,16 @@ void http_respond_error(struct http_request *request, unsigned status, const cha
         (void)cJSON_PrintPreallocated(object, body, sizeof body, false);
     cJSON_Delete(object);
     http_respond(request, status, "application/json", body, strlen(body));
+}
+
+void http_respond_json(struct http_request *request, unsigned status, cJSON *object)
+{
+    char *text = object == NULL ? NULL : cJSON_PrintUnformatted(object);
+
+    if (text == NULL)
+        http_respond_error(request, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+    else
+        http_respond(request, status, "application/json", text, strlen(text));
+    cJSON_free(text);
+    cJSON_Delete(object);
 }

@@ -284,6 +284,8 @@ int http_server_create(struct http_server **created, struct event_loop *loop,
     if (server == NULL)
         goto fail;
     server->options = *options;
+    if (http_identity_init(&server->identity, options->show_identity, options->instance) != 0)
+        goto fail_logged;
     server->loop = loop;
     server->tick_ms = TICK_MIN_MS;
     server->statistics = http_statistics_create(options->route_count);

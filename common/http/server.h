@@ -28,6 +28,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct cJSON;
+
 /* A body that is larger is refused; smaller ones are read and ignored. */
 #define HTTP_BODY_MAX_BYTES 65536
 
@@ -54,6 +56,8 @@ struct http_server_options {
     int64_t idle_timeout_ms;         /* between two requests of a connection */
     int64_t request_timeout_ms;      /* from a request's first byte to its answer's last */
     bool access_log;                 /* one log line a request */
+    bool show_identity;              /* every answer says by its headers who gave it */
+    const char *instance;            /* the name for that; NULL: the host's */
     const struct http_route *routes; /* borrowed for the server's life */
     size_t route_count;
     void *context; /* handed to every handler */
@@ -106,5 +110,9 @@ void http_respond_written(struct http_request *request, const char *content_type
 /* Answers with a zero-terminated text as text/plain, or with {"error":"message"}. */
 void http_respond_text(struct http_request *request, unsigned status, const char *text);
 void http_respond_error(struct http_request *request, unsigned status, const char *message);
+
+/* Answers with the object as application/json, and deletes it; with 500 if it is NULL or there is
+ * no memory for its text. */
+void http_respond_json(struct http_request *request, unsigned status, struct cJSON *object);
 
 #endif

@@ -11,6 +11,8 @@ struct http_server_options http_settings_server_options(const struct http_settin
         .idle_timeout_ms = settings->idle_timeout_ms,
         .request_timeout_ms = settings->request_timeout_ms,
         .access_log = settings->access_log,
+        .show_identity = settings->show_identity,
+        .instance = settings->pod_name,
         .routes = routes,
         .route_count = route_count,
         .context = context,

@@ -18,6 +18,8 @@ struct http_settings {
     int64_t drain_ms;
     int log_level; /* enum log_level */
     bool access_log;
+    bool show_identity;
+    const char *pod_name; /* NULL: the host's name */
 };
 
 /* The server's options; all borrowed. */
@@ -26,60 +28,71 @@ struct http_server_options http_settings_server_options(const struct http_settin
                                                         size_t route_count, void *context);
 
 /* Rows for a struct that has a struct http_settings as its member `http`. */
-#define HTTP_SETTINGS_ROWS(owner, default_port)                                                    \
-    {.name = "PORT",                                                                               \
-     .type = SETTING_INTEGER,                                                                      \
-     .offset = offsetof(owner, http.port),                                                         \
-     .default_value = default_port,                                                                \
-     .minimum = 0,                                                                                 \
-     .maximum = 65535,                                                                             \
-     .help = "TCP port to listen on, on all addresses; 0 takes a free one."},                      \
-        {.name = "HTTP_CONNECTIONS_MAX",                                                           \
-         .type = SETTING_INTEGER,                                                                  \
-         .offset = offsetof(owner, http.connections_max),                                          \
-         .default_value = "4096",                                                                  \
-         .minimum = 8,                                                                             \
-         .maximum = 100000,                                                                        \
-         .help = "Open connections; over it the one idle longest is closed."},                     \
-        {.name = "HTTP_CONNECTION_BYTES",                                                          \
-         .type = SETTING_INTEGER,                                                                  \
-         .offset = offsetof(owner, http.connection_bytes),                                         \
-         .default_value = "5632",                                                                  \
-         .minimum = 2048,                                                                          \
-         .maximum = 65536,                                                                         \
-         .help = "Memory of each connection for a request's head and its answer's; a request "     \
-                 "head of nearly this size fits, a cookie of nearly half of it."},                 \
-        {.name = "HTTP_IDLE_TIMEOUT_MS",                                                           \
-         .type = SETTING_INTEGER,                                                                  \
-         .offset = offsetof(owner, http.idle_timeout_ms),                                          \
-         .default_value = "30000",                                                                 \
-         .minimum = 1000,                                                                          \
-         .maximum = 3600000,                                                                       \
-         .help = "Time a connection may be silent."},                                              \
-        {.name = "HTTP_REQUEST_TIMEOUT_MS",                                                        \
-         .type = SETTING_INTEGER,                                                                  \
-         .offset = offsetof(owner, http.request_timeout_ms),                                       \
-         .default_value = "10000",                                                                 \
-         .minimum = 1000,                                                                          \
-         .maximum = 600000,                                                                        \
-         .help = "Time for sending a request and taking its answer; a connection that completes "  \
-                 "none within this and the idle timeout is closed."},                              \
-        {.name = "DRAIN_MS",                                                                       \
-         .type = SETTING_INTEGER,                                                                  \
-         .offset = offsetof(owner, http.drain_ms),                                                 \
-         .default_value = "5000",                                                                  \
-         .minimum = 0,                                                                             \
-         .maximum = 300000,                                                                        \
-         .help = "Time after SIGTERM or SIGINT in which requests are still served."},              \
-        {.name = "LOG_LEVEL",                                                                      \
-         .type = SETTING_CHOICE,                                                                   \
-         .offset = offsetof(owner, http.log_level),                                                \
-         .default_value = "info",                                                                  \
-         .choices = "debug info warning error",                                                    \
-         .help = "Least level of the lines that are logged."},                                     \
-    {                                                                                              \
-        .name = "ACCESS_LOG", .type = SETTING_BOOLEAN, .offset = offsetof(owner, http.access_log), \
-        .default_value = "false", .help = "Log a line for each request."                           \
+#define HTTP_SETTINGS_ROWS(owner, default_port)                                                   \
+    {.name = "PORT",                                                                              \
+     .type = SETTING_INTEGER,                                                                     \
+     .offset = offsetof(owner, http.port),                                                        \
+     .default_value = default_port,                                                               \
+     .minimum = 0,                                                                                \
+     .maximum = 65535,                                                                            \
+     .help = "TCP port to listen on, on all addresses; 0 takes a free one."},                     \
+        {.name = "HTTP_CONNECTIONS_MAX",                                                          \
+         .type = SETTING_INTEGER,                                                                 \
+         .offset = offsetof(owner, http.connections_max),                                         \
+         .default_value = "4096",                                                                 \
+         .minimum = 8,                                                                            \
+         .maximum = 100000,                                                                       \
+         .help = "Open connections; over it the one idle longest is closed."},                    \
+        {.name = "HTTP_CONNECTION_BYTES",                                                         \
+         .type = SETTING_INTEGER,                                                                 \
+         .offset = offsetof(owner, http.connection_bytes),                                        \
+         .default_value = "5632",                                                                 \
+         .minimum = 2048,                                                                         \
+         .maximum = 65536,                                                                        \
+         .help = "Memory of each connection for a request's head and its answer's; a request "    \
+                 "head of nearly this size fits, a cookie of nearly half of it."},                \
+        {.name = "HTTP_IDLE_TIMEOUT_MS",                                                          \
+         .type = SETTING_INTEGER,                                                                 \
+         .offset = offsetof(owner, http.idle_timeout_ms),                                         \
+         .default_value = "30000",                                                                \
+         .minimum = 1000,                                                                         \
+         .maximum = 3600000,                                                                      \
+         .help = "Time a connection may be silent."},                                             \
+        {.name = "HTTP_REQUEST_TIMEOUT_MS",                                                       \
+         .type = SETTING_INTEGER,                                                                 \
+         .offset = offsetof(owner, http.request_timeout_ms),                                      \
+         .default_value = "10000",                                                                \
+         .minimum = 1000,                                                                         \
+         .maximum = 600000,                                                                       \
+         .help = "Time for sending a request and taking its answer; a connection that completes " \
+                 "none within this and the idle timeout is closed."},                             \
+        {.name = "DRAIN_MS",                                                                      \
+         .type = SETTING_INTEGER,                                                                 \
+         .offset = offsetof(owner, http.drain_ms),                                                \
+         .default_value = "5000",                                                                 \
+         .minimum = 0,                                                                            \
+         .maximum = 300000,                                                                       \
+         .help = "Time after SIGTERM or SIGINT in which requests are still served."},             \
+        {.name = "LOG_LEVEL",                                                                     \
+         .type = SETTING_CHOICE,                                                                  \
+         .offset = offsetof(owner, http.log_level),                                               \
+         .default_value = "info",                                                                 \
+         .choices = "debug info warning error",                                                   \
+         .help = "Least level of the lines that are logged."},                                    \
+        {.name = "ACCESS_LOG",                                                                    \
+         .type = SETTING_BOOLEAN,                                                                 \
+         .offset = offsetof(owner, http.access_log),                                              \
+         .default_value = "false",                                                                \
+         .help = "Log a line for each request."},                                                 \
+        {.name = "SHOW_IDENTITY",                                                                 \
+         .type = SETTING_BOOLEAN,                                                                 \
+         .offset = offsetof(owner, http.show_identity),                                           \
+         .default_value = "true",                                                                 \
+         .help = "Whether GET /version, and each answer in its headers, says which version, "     \
+                 "commit and instance answered."},                                                \
+    {                                                                                             \
+        .name = "POD_NAME", .type = SETTING_STRING, .offset = offsetof(owner, http.pod_name),     \
+        .default_value = NULL, .help = "This instance's name; otherwise it is the host's."        \
     }
 
 #endif

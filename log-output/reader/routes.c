@@ -1,6 +1,7 @@
 #include "routes.h"
 
 #include "clock.h"
+#include "http/identity.h"
 #include "metrics.h"
 #include "process_metrics.h"
 #include "trace.h"
@@ -62,18 +63,6 @@ static void handle_page(void *context, struct http_request *request)
     faults_pass(routes->faults, request, show_page, context);
 }
 
-static void respond_json(struct http_request *request, unsigned status, cJSON *object)
-{
-    char *text = object == NULL ? NULL : cJSON_PrintUnformatted(object);
-
-    if (text == NULL)
-        http_respond_error(request, 500, "out of memory");
-    else
-        http_respond(request, status, "application/json", text, strlen(text));
-    cJSON_free(text);
-    cJSON_Delete(object);
-}
-
 static void read_shared_file(const struct routes *routes, struct shared_file *file)
 {
     shared_file_read(routes->settings->shared_file, clock_realtime_ms(),
@@ -102,7 +91,7 @@ static void handle_health(void *context, struct http_request *request)
                                        : "not ready");
     cJSON_AddStringToObject(object, "shared_file", shared_file);
     cJSON_AddStringToObject(object, "pingpong", pingpong);
-    respond_json(request, ready ? 200 : 500, object);
+    http_respond_json(request, ready ? 200 : 500, object);
 }
 
 static void handle_live(void *context, struct http_request *request)
@@ -141,6 +130,7 @@ const struct http_route routes_table[] = {
     {"/healthz", HTTP_GET | HTTP_HEAD, handle_health},
     {"/livez", HTTP_GET | HTTP_HEAD, handle_live},
     {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
+    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version},
 };
 
 const size_t routes_count = sizeof routes_table / sizeof *routes_table;

@@ -15,7 +15,7 @@ CONTRACT = {
         "DB_PASSWORD_FILE": "none", "DB_NAME": "postgres", "DB_SSLMODE": "prefer", "DB_CONNECT_TIMEOUT_MS": "1500",
         "DB_TIMEOUT_MS": "1500", "PING_TIMEOUT_MS": "2000", "PING_QUEUE_MAX": "4096", "DRAIN_MS": "5000",
         "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "5632", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
-        "LOG_LEVEL": "info", "ACCESS_LOG": "false",
+        "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",
     },
     "writer": {
         "INTERVAL_MS": "5000", "SHARED_FILE": "/usr/src/app/files/timestamp.txt", "SHARED_FILE_MAX_BYTES": "65536",
@@ -28,7 +28,7 @@ CONTRACT = {
         "UPSTREAM_TIMEOUT_MS": "2500", "UPSTREAM_CONNECTIONS_MAX": "32", "UPSTREAM_QUEUE_MAX": "4096",
         "UPSTREAM_CONNECTION_AGE_MS": "30000", "READY_REQUIRES_PINGPONG": "false", "DRAIN_MS": "5000",
         "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "5632", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
-        "LOG_LEVEL": "info", "ACCESS_LOG": "false",
+        "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",
     },
 }
 

@@ -183,7 +183,8 @@ def a_generated_name_that_did_not_arrive(objects):
 
 @breaks(pods.configuration)
 def a_key_that_does_not_exist(objects):
-    reader(objects)["env"][3]["valueFrom"]["configMapKeyRef"]["key"] = "GREETING"
+    message = next(item for item in reader(objects)["env"] if item["name"] == "MESSAGE")
+    message["valueFrom"]["configMapKeyRef"]["key"] = "GREETING"
 
 
 @breaks(pods.secrets)

@@ -1,0 +1,61 @@
+#include "http/identity.h"
+
+#include "http/internal.h"
+#include "log.h"
+#include "program.h"
+
+#include <cjson/cJSON.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Letters, digits and signs only, so that it can stand in a header without quotes. */
+static bool is_name(const char *text)
+{
+    size_t length = 0;
+
+    while (text[length] > ' ' && text[length] < 0x7F)
+        length++;
+    return text[length] == '\0' && length > 0 && length < HTTP_IDENTITY_INSTANCE_SIZE;
+}
+
+static void take_host_name(struct http_identity *identity)
+{
+    size_t size = sizeof identity->instance;
+
+    if (gethostname(identity->instance, size - 1) != 0 || !is_name(identity->instance))
+        snprintf(identity->instance, size, "unknown");
+}
+
+int http_identity_init(struct http_identity *identity, bool shown, const char *instance)
+{
+    *identity = (struct http_identity){
+        .shown = shown, .version = program_version, .commit = program_commit};
+    if (instance == NULL) {
+        take_host_name(identity);
+        return 0;
+    }
+    if (!is_name(instance)) {
+        log_error("setting not accepted",
+                  LOG_FIELDS(log_string("setting", "POD_NAME"), log_string("value", instance),
+                             log_string("accepted", "up to 253 visible ASCII characters")));
+        return -1;
+    }
+    snprintf(identity->instance, sizeof identity->instance, "%s", instance);
+    return 0;
+}
+
+void http_identity_handle_version(void *context, struct http_request *request)
+{
+    const struct http_identity *identity = &request->server->identity;
+
+    (void)context;
+    if (!identity->shown) {
+        http_respond_error(request, MHD_HTTP_NOT_FOUND, "not found");
+        return;
+    }
+    cJSON *object = cJSON_CreateObject();
+    cJSON_AddStringToObject(object, "version", identity->version);
+    cJSON_AddStringToObject(object, "commit", identity->commit);
+    cJSON_AddStringToObject(object, "instance", identity->instance);
+    http_respond_json(request, MHD_HTTP_OK, object);
+}
