@@ -16,12 +16,27 @@ PACKAGES_pingpong = libmicrohttpd libpq libcjson
 PACKAGES_reader = libmicrohttpd libcurl libcjson libcrypto
 PACKAGES_writer =
 
-WARNINGS = -Wall -Wextra -Wshadow -Wconversion $(WERROR)
-HARDENING = -fstack-protector-strong -fPIE $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wimplicit-fallthrough -Werror=format-security \
+           $(WERROR)
+
+# What the OpenSSF's compiler hardening guide has for programs. Some of it only newer compilers or one
+# kind of processor know, so the compiler is asked, once in a run of make.
+OPTIONAL_FLAGS = -fstack-clash-protection -fcf-protection=full -mbranch-protection=standard \
+                 -ftrivial-auto-var-init=zero -fstrict-flex-arrays=3 -D_FORTIFY_SOURCE=3 -Wtrampolines \
+                 -Wbidi-chars=any
+KNOWN_FLAGS = $(eval KNOWN_FLAGS := $(shell for flag in $(OPTIONAL_FLAGS); do \
+                $(CC) -O2 -Werror -U_FORTIFY_SOURCE "$$flag" -include stdio.h -x c -c -o /dev/null /dev/null \
+                  2>/dev/null && echo "$$flag"; done))$(KNOWN_FLAGS)
+FORTIFY_OLDER = $(if $(filter -D_FORTIFY_SOURCE=3,$(KNOWN_FLAGS)),,-D_FORTIFY_SOURCE=2)
+# The sanitizers see more without them.
+HARDENING_RELEASE = -U_FORTIFY_SOURCE $(FORTIFY_OLDER) $(KNOWN_FLAGS) -fno-delete-null-pointer-checks \
+                    -fno-strict-overflow -fno-strict-aliasing
+HARDENING = -fstack-protector-strong -fPIE $(if $(SANITIZE),,$(HARDENING_RELEASE))
+HARDENING_LINK = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,nodlopen
 SANITIZER_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDENING) $(SANITIZER_FLAGS) \
              -Icommon -Ipingpong -Ilog-output -MMD -MP $(CFLAGS)
-ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZER_FLAGS) $(LDFLAGS)
+ALL_LDFLAGS = $(HARDENING_LINK) $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
 COMMON_PLAIN = clock log settings program standard_streams utf8
@@ -49,12 +64,18 @@ define program_rules
 OBJECTS_$(1) = $$(SOURCES_$(1):%.c=$$(BUILD)/$(1).objects/%.o)
 $$(BUILD)/$(1): $$(OBJECTS_$(1))
 	$$(call say,LD)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(call libs_of,$$(PACKAGES_$(1))) $$(LDLIBS) -lm -lpthread
-$$(BUILD)/$(1).objects/%.o: %.c
+$$(BUILD)/$(1).objects/%.o: %.c $$(BUILD)/flags
 	@mkdir -p $$(@D)
 	$$(call say,CC)$$(CC) $$(ALL_CFLAGS) $$(call cflags_of,$$(PACKAGES_$(1))) -c -o $$@ $$<
 -include $$(OBJECTS_$(1):.o=.d)
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call program_rules,$(program))))
+
+# Objects of other flags, or another compiler, are made anew.
+$(BUILD)/flags: export FLAGS = $(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS)
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$FLAGS" | cmp -s - $@ || printf '%s\n' "$$FLAGS" > $@
 
 # The build's identity is compiled into one file, rebuilt when the commit changes.
 $(BUILD)/identity: FORCE

@@ -23,7 +23,7 @@ $(BUILD)/tests/unit/$(1).a: $$(filter-out %/main.o,$$(OBJECTS_$(1)))
 endef
 $(foreach program,$(PROGRAMS),$(eval $(call archive_rules,$(program))))
 
-$(BUILD)/tests/unit/%.o: tests/unit/%.c
+$(BUILD)/tests/unit/%.o: tests/unit/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call say,CC)$(CC) $(ALL_CFLAGS) $(call cflags_of,$(UNIT_PACKAGES)) -c -o $@ $<
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(UNIT_HELPERS) $(UNIT_ARCHIVES)
