@@ -19,6 +19,10 @@ static const char *const failure_messages[FAILURES] = {
     "too many requests are waiting; this one was not counted",
     "the database did not answer in time; this ping was not counted",
     "the database did not answer in time; this ping may have been counted"};
+static const char *const failure_messages_several[FAILURES] = {
+    "too many requests are waiting; these pings were not counted",
+    "the database did not answer in time; these pings were not counted",
+    "the database did not answer in time; these pings may have been counted, all or none"};
 static const char *const outcome_labels[] = {"outcome=\"committed\"", "outcome=\"repeated\"",
                                              "outcome=\"abandoned\""};
 
@@ -28,8 +32,8 @@ struct batcher {
 
     struct waiting_list pings; /* not sent */
     struct waiting_list batch; /* sent, and still waiting for their numbers */
-    int64_t batch_size;        /* 0: none under way */
-    int64_t batch_expired;     /* members of it that were answered already, the first ones */
+    int64_t batch_size;        /* in pings; 0: none under way */
+    int64_t batch_expired;     /* pings of it that were answered already, the first ones */
     int64_t batch_sent_ns;
     struct pacer pacer;
     struct waiting_list counts;  /* readings not sent */
@@ -42,54 +46,81 @@ struct batcher {
     struct histogram commit_seconds;
 };
 
-/* {"pong":N}, without the cost of printf() on the path that every ping takes. */
-static void answer_number(struct http_request *request, int64_t number)
+/* Writes `text` and the number so that they end at `end`, and returns where they begin: without
+ * the cost of printf() on the path that every ping takes. */
+static char *prepend(char *end, const char *text, int64_t number)
 {
-    static const char head[] = "{\"pong\":";
-    char body[48];
-    char *first = body + sizeof body;
     uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    size_t length = strlen(text);
 
-    *--first = '}';
     do
-        *--first = (char)('0' + rest % 10);
+        *--end = (char)('0' + rest % 10);
     while ((rest /= 10) != 0);
     if (number < 0)
-        *--first = '-';
-    first -= sizeof head - 1;
-    memcpy(first, head, sizeof head - 1);
-    http_respond(request, 200, "application/json", first, (size_t)(body + sizeof body - first));
+        *--end = '-';
+    memcpy(end - length, text, length);
+    return end - length;
 }
 
-static void fail(struct batcher *batcher, struct http_request *request, enum failure failure)
+/* {"pong":N} */
+static void answer_number(struct http_request *request, int64_t number)
 {
-    batcher->failed[failure]++;
-    http_respond_error(request, 503, failure_messages[failure]);
+    char body[48];
+    char *end = body + sizeof body;
+
+    *--end = '}';
+    char *begin = prepend(end, "{\"pong\":", number);
+    http_respond(request, 200, "application/json", begin, (size_t)(end + 1 - begin));
 }
 
-static int64_t waiting(const struct batcher *batcher)
+/* {"first":A,"last":B} */
+static void answer_range(struct http_request *request, int64_t first, int64_t last)
 {
-    return batcher->pings.count + batcher->batch.count + batcher->counts.count +
-           batcher->reading.count;
+    char body[80];
+    char *end = body + sizeof body;
+
+    *--end = '}';
+    char *begin = prepend(prepend(end, ",\"last\":", last), "{\"first\":", first);
+    http_respond(request, 200, "application/json", begin, (size_t)(end + 1 - begin));
 }
 
-static void enqueue(struct batcher *batcher, struct waiting_list *list,
-                    struct http_request *request)
+static void fail(struct batcher *batcher, const struct waiting *waiting, enum failure failure)
 {
-    if (waiting(batcher) >= batcher->options.queue_max)
-        fail(batcher, request, QUEUE_FULL);
-    else
-        waiting_list_append(list, request, clock_monotonic_ms() + batcher->options.timeout_ms);
+    batcher->failed[failure] += (uint64_t)waiting->numbers;
+    http_respond_error(waiting->request, 503,
+                       (waiting->as_range ? failure_messages_several : failure_messages)[failure]);
+}
+
+static int64_t numbers_waited_for(const struct batcher *batcher)
+{
+    return batcher->pings.numbers + batcher->batch.numbers + batcher->counts.numbers +
+           batcher->reading.numbers;
+}
+
+static void enqueue(struct batcher *batcher, struct waiting_list *list, struct waiting new)
+{
+    if (new.numbers > batcher->options.queue_max - numbers_waited_for(batcher)) {
+        fail(batcher, &new, QUEUE_FULL);
+        return;
+    }
+    new.deadline_ms = clock_monotonic_ms() + batcher->options.timeout_ms;
+    waiting_list_append(list, &new);
 }
 
 void batcher_ping(struct batcher *batcher, struct http_request *request)
 {
-    enqueue(batcher, &batcher->pings, request);
+    enqueue(batcher, &batcher->pings, (struct waiting){.request = request, .numbers = 1});
+}
+
+void batcher_ping_several(struct batcher *batcher, struct http_request *request, int64_t count)
+{
+    enqueue(batcher, &batcher->pings,
+            (struct waiting){.request = request, .numbers = count, .as_range = true});
 }
 
 void batcher_read_count(struct batcher *batcher, struct http_request *request)
 {
-    enqueue(batcher, &batcher->counts, request);
+    enqueue(batcher, &batcher->counts, (struct waiting){.request = request, .numbers = 1});
 }
 
 static void send_batch(struct batcher *batcher);
@@ -101,16 +132,21 @@ static void settle(struct batcher *batcher, int64_t count, int64_t now_ns)
 {
     struct waiting_list answered = batcher->batch;
     int64_t number = count - batcher->batch_size + batcher->batch_expired;
-    int64_t pings = answered.count, waited_ns = 0;
-    struct http_request *request;
+    int64_t pings = answered.numbers, waited_ns = 0;
+    const struct waiting *waiting;
 
     batcher->batch = (struct waiting_list){0};
     batcher->batch_size = 0;
     send_batch(batcher);
-    while ((request = waiting_list_take(&answered)) != NULL) {
-        batcher->acknowledged++;
-        waited_ns += now_ns - http_request_started_ns(request);
-        answer_number(request, ++number);
+    batcher->acknowledged += (uint64_t)pings;
+    while ((waiting = waiting_list_take(&answered)) != NULL) {
+        waited_ns += waiting->numbers * (now_ns - http_request_started_ns(waiting->request));
+        int64_t first = number + 1;
+        number += waiting->numbers;
+        if (waiting->as_range)
+            answer_range(waiting->request, first, number);
+        else
+            answer_number(waiting->request, number);
     }
     pacer_observe(&batcher->pacer, now_ns, pings, waited_ns);
 }
@@ -122,14 +158,15 @@ static void on_batch_committed(void *context, int64_t count)
     int64_t took_ns = now_ns - batcher->batch_sent_ns;
 
     histogram_observe(&batcher->commit_seconds, (double)took_ns / 1e9);
-    pacer_committed(&batcher->pacer, now_ns, took_ns, batcher->batch.count + batcher->pings.count);
+    pacer_committed(&batcher->pacer, now_ns, took_ns,
+                    batcher->batch.numbers + batcher->pings.numbers);
     settle(batcher, count, now_ns);
 }
 
 static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_t count)
 {
     struct batcher *batcher = context;
-    struct http_request *request;
+    const struct waiting *waiting;
 
     batcher->recovered[outcome]++;
     if (outcome == LEDGER_COMMITTED) {
@@ -140,18 +177,18 @@ static void on_batch_resolved(void *context, enum ledger_outcome outcome, int64_
     if (outcome == LEDGER_NOT_COMMITTED) {
         waiting_list_prepend(&batcher->pings, &batcher->batch);
     } else {
-        while ((request = waiting_list_take(&batcher->batch)) != NULL)
-            fail(batcher, request, OUTCOME_UNKNOWN);
+        while ((waiting = waiting_list_take(&batcher->batch)) != NULL)
+            fail(batcher, waiting, OUTCOME_UNKNOWN);
     }
 }
 
 static void on_count_read(void *context, int64_t count)
 {
     struct batcher *batcher = context;
-    struct http_request *request;
+    const struct waiting *waiting;
 
-    while ((request = waiting_list_take(&batcher->reading)) != NULL)
-        answer_number(request, count);
+    while ((waiting = waiting_list_take(&batcher->reading)) != NULL)
+        answer_number(waiting->request, count);
 }
 
 static void on_read_lost(void *context)
@@ -167,26 +204,23 @@ const struct database_callbacks batcher_database_callbacks = {
     .read_lost = on_read_lost,
 };
 
-/* Answers those whose time is up. Returns how many they were. */
+/* Answers those whose time is up. Returns how many numbers they waited for. */
 static int64_t expire(struct batcher *batcher, struct waiting_list *list, int64_t now_ms,
                       enum failure failure)
 {
-    int64_t expired = 0;
-    while (waiting_list_deadline_ms(list) <= now_ms) {
+    int64_t before = list->numbers;
+    while (waiting_list_deadline_ms(list) <= now_ms)
         fail(batcher, waiting_list_take(list), failure);
-        expired++;
-    }
-    return expired;
+    return before - list->numbers;
 }
 
 static int64_t expire_readings(struct waiting_list *list, int64_t now_ms)
 {
-    int64_t expired = 0;
-    while (waiting_list_deadline_ms(list) <= now_ms) {
-        http_respond_error(waiting_list_take(list), 503, "the database did not answer in time");
-        expired++;
-    }
-    return expired;
+    int64_t before = list->numbers;
+    while (waiting_list_deadline_ms(list) <= now_ms)
+        http_respond_error(waiting_list_take(list)->request, 503,
+                           "the database did not answer in time");
+    return before - list->numbers;
 }
 
 static int64_t expire_all(struct batcher *batcher, int64_t now_ms)
@@ -199,7 +233,7 @@ static int64_t expire_all(struct batcher *batcher, int64_t now_ms)
 
 static bool can_send_batch(const struct batcher *batcher)
 {
-    return batcher->pings.count > 0 && batcher->batch_size == 0 &&
+    return batcher->pings.numbers > 0 && batcher->batch_size == 0 &&
            database_can_send_batch(batcher->database);
 }
 
@@ -208,14 +242,14 @@ static void send_batch(struct batcher *batcher)
     if (!can_send_batch(batcher))
         return;
     int64_t now_ns = clock_monotonic_ns();
-    if (pacer_holds(&batcher->pacer, now_ns, batcher->pings.count))
+    if (pacer_holds(&batcher->pacer, now_ns, batcher->pings.numbers))
         return;
     /* Nobody would hear the numbers of those who have left. */
     waiting_list_drop_abandoned(&batcher->pings);
-    if (batcher->pings.count == 0)
+    if (batcher->pings.numbers == 0)
         return;
     waiting_list_prepend(&batcher->batch, &batcher->pings);
-    batcher->batch_size = batcher->batch.count;
+    batcher->batch_size = batcher->batch.numbers;
     batcher->batch_expired = 0;
     batcher->batch_sent_ns = now_ns;
     histogram_observe(&batcher->batch_sizes, (double)batcher->batch_size);
@@ -246,7 +280,7 @@ static int64_t step(void *context, int64_t now_ms)
 
     int64_t expired = expire_all(batcher, now_ms);
     send_batch(batcher);
-    if (batcher->counts.count > 0 && database_can_read(batcher->database)) {
+    if (batcher->counts.numbers > 0 && database_can_read(batcher->database)) {
         waiting_list_prepend(&batcher->reading, &batcher->counts);
         database_read(batcher->database);
     }
@@ -307,6 +341,6 @@ void batcher_write_metrics(const struct batcher *batcher, FILE *out)
                         "1 while a batch may be held back a moment for more pings.",
                         batcher->pacer.holding ? 1 : 0);
     metrics_write_gauge(out, "pingpong_queue_length",
-                        "Requests waiting for the database, under way ones included.",
-                        (double)waiting(batcher));
+                        "Pings and readings waiting for the database, under way ones included.",
+                        (double)numbers_waited_for(batcher));
 }

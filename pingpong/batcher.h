@@ -4,6 +4,7 @@
  * better (see pacer.h), a moment later; what arrives while it is committed becomes the next one.
  * Numbers are given out in the order of arrival, and only once the batch is committed. A ping whose
  * time is up is told so: "not counted" if it was never sent, otherwise that it is not known.
+ * A request for several pings is in one batch whole, so its numbers follow each other.
  * Readings of the count are gathered in the same way. Everything belongs to the loop's thread.
  */
 #ifndef PINGPONG_BATCHER_H
@@ -21,7 +22,7 @@ struct batcher;
 
 struct batcher_options {
     int64_t timeout_ms; /* from arrival to answer */
-    int64_t queue_max;  /* requests that wait, under way ones included */
+    int64_t queue_max;  /* pings and readings that wait, under way ones included */
 };
 
 /* The callbacks to create the batcher's database with; their context is the batcher. */
@@ -39,6 +40,10 @@ void batcher_destroy(struct batcher *batcher);
 
 /* Takes the request and answers it in time with {"pong":N}, or 503. */
 void batcher_ping(struct batcher *batcher, struct http_request *request);
+
+/* The same for `count` pings at once, 1 or more, with {"first":A,"last":B}: B - A + 1 is `count`.
+ */
+void batcher_ping_several(struct batcher *batcher, struct http_request *request, int64_t count);
 
 /* The same for the present count, which is not changed. */
 void batcher_read_count(struct batcher *batcher, struct http_request *request);

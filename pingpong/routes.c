@@ -2,8 +2,17 @@
 
 #include "clock.h"
 #include "http/identity.h"
+#include "json_integers.h"
 #include "metrics.h"
 #include "process_metrics.h"
+
+/* As many as may wait by default. */
+#define PINGS_MAX 4096
+
+#define PINGS_BODY_MAX_BYTES 1024
+
+#define STRING_(x) #x
+#define STRING(x) STRING_(x)
 
 static void count_ping(void *context, struct http_request *request)
 {
@@ -14,6 +23,23 @@ static void handle_ping(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
     faults_pass(routes->faults, request, count_ping, routes->batcher);
+}
+
+/* Several pings in one request, for those who have several to make. */
+static void handle_pings(void *context, struct http_request *request)
+{
+    static const char *const names[] = {"count"};
+    const struct routes *routes = context;
+    int64_t count = 0;
+    size_t length;
+    const char *body = http_request_body(request, &length);
+
+    if (json_integers_parse(body, length, names, 1, &count) != 0 || count < 1 || count > PINGS_MAX)
+        http_respond_error(request, 400,
+                           "the body has to be {\"count\":K}, K a whole number from 1 "
+                           "to " STRING(PINGS_MAX));
+    else
+        batcher_ping_several(routes->batcher, request, count);
 }
 
 static void handle_count(void *context, struct http_request *request)
@@ -60,13 +86,14 @@ static void handle_metrics(void *context, struct http_request *request)
 }
 
 const struct http_route routes_table[] = {
-    {"/ping", HTTP_GET | HTTP_POST, handle_ping},
-    {"/pingpong", HTTP_GET | HTTP_POST, handle_ping},
-    {"/count", HTTP_GET | HTTP_HEAD, handle_count},
-    {"/healthz", HTTP_GET | HTTP_HEAD, handle_healthz},
-    {"/livez", HTTP_GET | HTTP_HEAD, handle_root},
-    {"/", HTTP_GET | HTTP_HEAD, handle_root},
-    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
-    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version},
+    {"/ping", HTTP_GET | HTTP_POST, handle_ping, 0},
+    {"/pingpong", HTTP_GET | HTTP_POST, handle_ping, 0},
+    {"/pings", HTTP_POST, handle_pings, PINGS_BODY_MAX_BYTES},
+    {"/count", HTTP_GET | HTTP_HEAD, handle_count, 0},
+    {"/healthz", HTTP_GET | HTTP_HEAD, handle_healthz, 0},
+    {"/livez", HTTP_GET | HTTP_HEAD, handle_root, 0},
+    {"/", HTTP_GET | HTTP_HEAD, handle_root, 0},
+    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics, 0},
+    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version, 0},
 };
 const size_t routes_count = sizeof routes_table / sizeof routes_table[0];

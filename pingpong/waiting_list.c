@@ -2,12 +2,6 @@
 
 #include <assert.h>
 
-struct waiting {
-    struct waiting *next;
-    struct http_request *request;
-    int64_t deadline_ms;
-};
-
 static_assert(sizeof(struct waiting) <= HTTP_REQUEST_STATE_BYTES, "fits into a request");
 
 static void append(struct waiting_list *list, struct waiting *waiting)
@@ -18,19 +12,17 @@ static void append(struct waiting_list *list, struct waiting *waiting)
     else
         list->last->next = waiting;
     list->last = waiting;
-    list->count++;
+    list->numbers += waiting->numbers;
 }
 
-void waiting_list_append(struct waiting_list *list, struct http_request *request,
-                         int64_t deadline_ms)
+void waiting_list_append(struct waiting_list *list, const struct waiting *waiting)
 {
-    struct waiting *waiting = http_request_state(request);
-    waiting->request = request;
-    waiting->deadline_ms = deadline_ms;
-    append(list, waiting);
+    struct waiting *kept = http_request_state(waiting->request);
+    *kept = *waiting;
+    append(list, kept);
 }
 
-struct http_request *waiting_list_take(struct waiting_list *list)
+const struct waiting *waiting_list_take(struct waiting_list *list)
 {
     struct waiting *waiting = list->first;
     if (waiting == NULL)
@@ -38,8 +30,8 @@ struct http_request *waiting_list_take(struct waiting_list *list)
     list->first = waiting->next;
     if (list->first == NULL)
         list->last = NULL;
-    list->count--;
-    return waiting->request;
+    list->numbers -= waiting->numbers;
+    return waiting;
 }
 
 void waiting_list_prepend(struct waiting_list *list, struct waiting_list *source)
@@ -50,7 +42,7 @@ void waiting_list_prepend(struct waiting_list *list, struct waiting_list *source
     if (list->last == NULL)
         list->last = source->last;
     list->first = source->first;
-    list->count += source->count;
+    list->numbers += source->numbers;
     *source = (struct waiting_list){0};
 }
 

@@ -8,22 +8,30 @@
 
 #include "http/server.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-struct waiting;
+/* A request that waits. It is the request's own memory, so it ends with the request. */
+struct waiting {
+    struct waiting *next;
+    struct http_request *request;
+    int64_t deadline_ms; /* monotonic */
+    int64_t numbers;     /* that it waits for, 1 or more */
+    bool as_range;       /* it asked for several, though perhaps for one only */
+};
 
 /* Starts zeroed. */
 struct waiting_list {
     struct waiting *first, *last;
-    int64_t count;
+    int64_t numbers; /* that all of them wait for */
 };
 
-/* Takes the request. `deadline_ms` is monotonic and not before that of any other in the list. */
-void waiting_list_append(struct waiting_list *list, struct http_request *request,
-                         int64_t deadline_ms);
+/* Takes the request with what `waiting` says of it, which is copied. Its deadline is not before
+ * that of any other in the list. */
+void waiting_list_append(struct waiting_list *list, const struct waiting *waiting);
 
-/* Gives the first request back, or NULL. */
-struct http_request *waiting_list_take(struct waiting_list *list);
+/* Gives the first one back, or NULL; borrowed until its request is answered. */
+const struct waiting *waiting_list_take(struct waiting_list *list);
 
 /* Moves all of `source` in front of what is in `list`. */
 void waiting_list_prepend(struct waiting_list *list, struct waiting_list *source);

@@ -28,7 +28,8 @@ struct http_request {
     unsigned method;
     enum http_phase phase;
     bool abandoned;
-    size_t body_bytes;
+    size_t body_bytes; /* received */
+    char *body;        /* owned; as much of it as the route asks for, or NULL */
     int64_t started_ns;
     struct trace trace;
     bool traced;
@@ -69,6 +70,14 @@ struct http_server {
 
 /* Gives the request, which no one uses any more, back for the next one. */
 void http_request_recycle(struct http_request *request);
+
+/* Notes a piece of the body, and keeps it if the route asks for it. Returns 0, or -1 if out of
+ * memory. */
+MUST_CHECK int http_request_take_body(struct http_request *request, const char *data,
+                                      size_t length);
+
+bool http_request_body_is_too_large(const struct http_request *request);
+void http_request_drop_body(struct http_request *request);
 
 /* Hands the answer to the library. */
 enum MHD_Result http_request_send(struct http_request *request);

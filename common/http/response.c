@@ -13,6 +13,7 @@ void http_request_recycle(struct http_request *request)
 {
     free(request->large_body);
     request->large_body = NULL;
+    http_request_drop_body(request);
     request->next_free = request->server->free;
     request->server->free = request;
 }
@@ -20,8 +21,9 @@ void http_request_recycle(struct http_request *request)
 /* Lists the methods of a route for Allow. */
 static void list_methods(unsigned methods, char *out, size_t size)
 {
-    snprintf(out, size, "%s%s%s", methods & HTTP_GET ? "GET" : "",
+    snprintf(out, size, "%s%s%s", methods & HTTP_GET ? ", GET" : "",
              methods & HTTP_HEAD ? ", HEAD" : "", methods & HTTP_POST ? ", POST" : "");
+    memmove(out, out + 2, strlen(out + 2) + 1);
 }
 
 static void add_identity(const struct http_identity *identity, struct MHD_Response *response)

@@ -117,7 +117,7 @@ static void handle(struct http_request *request)
 
     request->phase = KEPT;
     request->server->waiting++;
-    if (request->body_bytes > HTTP_BODY_MAX_BYTES)
+    if (http_request_body_is_too_large(request))
         http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
     else if (request->route == options->route_count)
         http_respond_error(request, MHD_HTTP_NOT_FOUND, "not found");
@@ -134,11 +134,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct http_request *request = *slot;
 
     (void)version;
-    (void)upload;
     if (request == NULL)
         return begin(context, connection, url, method, slot);
     if (*upload_size != 0) {
-        request->body_bytes += *upload_size;
+        if (http_request_take_body(request, upload, *upload_size) != 0)
+            return MHD_NO;
         *upload_size = 0;
         return request->body_bytes <= BODY_CUT_OFF_BYTES ? MHD_YES : MHD_NO;
     }
@@ -331,6 +331,7 @@ void http_server_destroy(struct http_server *server)
         struct http_request *request = server->all;
         server->all = request->next;
         http_request_drop_response(request);
+        http_request_drop_body(request);
         free(request->large_body);
         free(request);
     }

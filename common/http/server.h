@@ -1,12 +1,12 @@
 /* http/server.h - an HTTP/1.1 server on an event loop; the only module that knows libmicrohttpd.
  *
- * Routes are a table. A handler is called once a request is complete (its body, which no route
- * here wants, has been read and discarded) and either answers at once or keeps the request and
+ * Routes are a table. A handler is called once a request is complete (its body has been read, and
+ * discarded unless the route asks for it) and either answers at once or keeps the request and
  * answers later from the same thread; until then the connection waits without cost to others. A
  * request that a handler was given must be answered exactly once, also when its client has gone.
  *
  * The server answers by itself: 404 for a path that is not in the table, 405 with Allow for a
- * method that the route does not take, 413 for a body over HTTP_BODY_MAX_BYTES. The library adds,
+ * method that the route does not take, 413 for a body that is too large. The library adds,
  * with texts of its own, 400 for what is not HTTP and 431 for a head that does not fit into a
  * connection's memory. HEAD is accepted wherever the
  * route says HTTP_HEAD; its answer carries no body.
@@ -30,7 +30,7 @@
 
 struct cJSON;
 
-/* A body that is larger is refused; smaller ones are read and ignored. */
+/* A larger body is refused; a smaller one is read and, unless the route asks for it, ignored. */
 #define HTTP_BODY_MAX_BYTES 65536
 
 /* Bytes that a handler may use as it likes while it keeps a request. */
@@ -47,6 +47,7 @@ struct http_route {
     const char *path; /* compared whole, without the query; also the metrics' label */
     unsigned methods; /* enum http_method, or-ed */
     http_handler *handler;
+    size_t body_max_bytes; /* of the body, which the handler wants; 0: it does not */
 };
 
 struct http_server_options {
@@ -91,6 +92,10 @@ void *http_request_state(struct http_request *request);
 
 /* The value of a header, or NULL; borrowed until the request is answered. */
 const char *http_request_header(struct http_request *request, const char *name);
+
+/* The body, where the route asks for it; borrowed until the request is answered. May hold any
+ * bytes, and has no terminator. */
+const char *http_request_body(const struct http_request *request, size_t *length);
 
 /* When the request's head had come, as clock_monotonic_ns() counts. */
 int64_t http_request_started_ns(const struct http_request *request);

@@ -125,12 +125,12 @@ static void handle_metrics(void *context, struct http_request *request)
 
 /* Each view is one ping, so a HEAD of the page is refused: it would be one without a view. */
 const struct http_route routes_table[] = {
-    {"/", HTTP_GET, handle_page},
-    {"/log-output", HTTP_GET, handle_page},
-    {"/healthz", HTTP_GET | HTTP_HEAD, handle_health},
-    {"/livez", HTTP_GET | HTTP_HEAD, handle_live},
-    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics},
-    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version},
+    {"/", HTTP_GET, handle_page, 0},
+    {"/log-output", HTTP_GET, handle_page, 0},
+    {"/healthz", HTTP_GET | HTTP_HEAD, handle_health, 0},
+    {"/livez", HTTP_GET | HTTP_HEAD, handle_live, 0},
+    {"/metrics", HTTP_GET | HTTP_HEAD, handle_metrics, 0},
+    {"/version", HTTP_GET | HTTP_HEAD, http_identity_handle_version, 0},
 };
 
 const size_t routes_count = sizeof routes_table / sizeof *routes_table;

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (pong_reply_parse((const char *)data, size, &number) != 0)
         return 0;
-    if (number < 0 || number > PONG_REPLY_MAX || memmem(data, size, "pong", 4) == NULL)
+    if (number < 0 || memmem(data, size, "pong", 4) == NULL)
         abort();
     int length = snprintf(text, sizeof text, "{\"pong\":%" PRId64 "}", number);
     if (pong_reply_parse(text, (size_t)length, &again) != 0 || again != number)
