@@ -56,25 +56,38 @@ static bool append_text(struct line *line, const char *text)
     return append(line, text, strlen(text));
 }
 
+/* How a character that may not stand for itself is written. Those that utf8_is_control() names are
+ * of at most three bytes. */
+static void escape_character(const char *text, size_t length, char escape[8])
+{
+    const unsigned char *s = (const unsigned char *)text;
+    unsigned code = s[0];
+
+    if (length == 2)
+        code = (s[0] & 0x1FU) << 6 | (s[1] & 0x3FU);
+    if (length == 3)
+        code = (s[0] & 0x0FU) << 12 | (s[1] & 0x3FU) << 6 | (s[2] & 0x3FU);
+    if (code == '"' || code == '\\')
+        snprintf(escape, 8, "\\%c", (int)code);
+    else if (code == '\n')
+        snprintf(escape, 8, "\\n");
+    else
+        snprintf(escape, 8, "\\u%04x", code & 0xFFFF);
+}
+
 /* Text may come from a server or a client, so it can hold anything. Returns how many bytes of the
  * text the one appended character took, 0 if there was no room. */
 static size_t append_character(struct line *line, const char *text, size_t available)
 {
     size_t length = utf8_sequence_length(text, available);
-    unsigned char first = (unsigned char)text[0];
     char escape[8];
 
     if (length == 0)
         return append_text(line, "\\ufffd") ? 1 : 0;
-    if (first >= 0x20 && first != '"' && first != '\\' && first != 0x7F)
+    if (text[0] != '"' && text[0] != '\\' && !utf8_is_control(text, length))
         return append(line, text, length) ? length : 0;
-    if (first == '"' || first == '\\')
-        snprintf(escape, sizeof escape, "\\%c", first);
-    else if (first == '\n')
-        snprintf(escape, sizeof escape, "\\n");
-    else
-        snprintf(escape, sizeof escape, "\\u%04x", first);
-    return append_text(line, escape) ? 1 : 0;
+    escape_character(text, length, escape);
+    return append_text(line, escape) ? length : 0;
 }
 
 /* What stands between the quotes, up to where the line is full. */

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "http/identity.h"
+#include "http/speculation.h"
 #include "json_integers.h"
 #include "metrics.h"
 #include "process_metrics.h"
@@ -22,7 +23,8 @@ static void count_ping(void *context, struct http_request *request)
 static void handle_ping(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
-    faults_pass(routes->faults, request, count_ping, routes->batcher);
+    if (!http_refuse_speculation(request))
+        faults_pass(routes->faults, request, count_ping, routes->batcher);
 }
 
 /* Several pings in one request, for those who have several to make. */

@@ -42,6 +42,7 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
 
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     add_identity(&server->identity, response);
     if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");

@@ -37,12 +37,11 @@ static void append_clean(struct writer *writer, const char *text, size_t length)
     size_t taken;
 
     for (size_t i = 0; i < length; i += taken) {
-        unsigned char first = (unsigned char)text[i];
         taken = utf8_sequence_length(text + i, length - i);
         if (taken == 0) {
             append(writer, "\xEF\xBF\xBD", 3);
             taken = 1;
-        } else if (first < 0x20 || first == 0x7F) {
+        } else if (utf8_is_control(text + i, taken)) {
             append(writer, " ", 1);
         } else {
             append(writer, text + i, taken);

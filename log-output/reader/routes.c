@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "http/identity.h"
+#include "http/speculation.h"
 #include "metrics.h"
 #include "process_metrics.h"
 #include "trace.h"
@@ -60,7 +61,8 @@ static void show_page(void *context, struct http_request *request)
 static void handle_page(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
-    faults_pass(routes->faults, request, show_page, context);
+    if (!http_refuse_speculation(request))
+        faults_pass(routes->faults, request, show_page, context);
 }
 
 static void read_shared_file(const struct routes *routes, struct shared_file *file)

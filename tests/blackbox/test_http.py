@@ -78,7 +78,9 @@ def test_head_of_what_does_not_exist_is_404(daemon: Program) -> None:
 
 def test_nothing_is_cached(daemon: Program) -> None:
     for path in [*PLAIN_PATHS, "/nothing"]:
-        assert get(daemon.port, path).headers["cache-control"] == "no-store"
+        answer = get(daemon.port, path)
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_query_does_not_change_the_path(daemon: Program) -> None:
@@ -228,3 +230,29 @@ def test_the_port_being_taken_is_a_clear_error(daemon: Program) -> None:
         assert "taken" in second.stderr() and str(daemon.port) in second.stderr()
     finally:
         second.discard()
+
+
+SPECULATIVE = [("Sec-Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("sec-purpose", "Prefetch ; x"),
+               ("Sec-Purpose", "prefetch;anonymous-client-ip"), ("Purpose", "prefetch"), ("X-Purpose", "preview"),
+               ("X-moz", "prefetch")]
+
+
+@pytest.mark.parametrize("header", SPECULATIVE, ids=": ".join)
+def test_a_request_ahead_of_a_view_does_not_count(reader: Program, pingpong: Program, header: tuple[str, str]) -> None:
+    """Browsers fetch pages that may be wanted next; refused, they ask again when the view comes."""
+    before = get(pingpong.port, "/count").json()["pong"]
+    for port, path in ((pingpong.port, "/ping"), (pingpong.port, "/pingpong"), (reader.port, "/"),
+                       (reader.port, "/log-output")):
+        answer = get(port, path, dict([header]))
+        assert_json_error(answer, 403)
+        assert answer.headers["cache-control"] == "no-store"
+    # What counts nothing may be fetched ahead.
+    assert get(reader.port, "/livez", dict([header])).status == 200
+    assert get(pingpong.port, "/count", dict([header])).json()["pong"] == before
+
+
+@pytest.mark.parametrize("header", [("Sec-Purpose", ""), ("Sec-Purpose", "prefetched"), ("Purpose", "x prefetch"),
+                                    ("Sec-Fetch-Dest", "prefetch")], ids=": ".join)
+def test_other_purposes_count(pingpong: Program, header: tuple[str, str]) -> None:
+    before = get(pingpong.port, "/count").json()["pong"]
+    assert get(pingpong.port, "/ping", dict([header])).json()["pong"] == before + 1

@@ -96,6 +96,7 @@ static void special_characters_come_back(void **state)
         "line\nfeed\r\ttab\b\f",
         "\x01\x1f\x7f",
         "Gr\xc3\xbc\xc3\x9f\x65 \xe2\x82\xac \xf0\x9f\x8f\x93",
+        "\xc2\x80\xc2\x9b\xc2\x9f\xc2\xa0 \xd8\x9c\xe2\x80\xae\xe2\x81\xa6\xe2\x80\xa8",
         "%s%n%d",
         "",
     };
@@ -107,6 +108,16 @@ static void special_characters_come_back(void **state)
         assert_string_equal(text_of(line, "field"), texts[i]);
         cJSON_Delete(line);
     }
+}
+
+static void controls_do_not_reach_a_terminal(void **state)
+{
+    (void)state;
+    capture_begin();
+    log_info("\xc2\x9b\xd8\x9c\xe2\x80\xae\x1b\x7f", NULL);
+    char *text = capture_end();
+    assert_non_null(strstr(text, "\\u009b\\u061c\\u202e\\u001b\\u007f"));
+    free(text);
 }
 
 static void what_is_not_utf8_is_replaced(void **state)
@@ -209,6 +220,7 @@ int main(void)
         cmocka_unit_test(integers_are_written_whole),
         cmocka_unit_test(leaves_out_lower_levels),
         cmocka_unit_test(special_characters_come_back),
+        cmocka_unit_test(controls_do_not_reach_a_terminal),
         cmocka_unit_test(what_is_not_utf8_is_replaced),
         cmocka_unit_test(any_three_bytes_give_valid_lines),
         cmocka_unit_test(long_lines_are_cut_and_stay_json),

@@ -48,11 +48,33 @@ static void nothing_else_is_a_sequence(void **state)
     }
 }
 
+static bool is_control(uint32_t code)
+{
+    static const uint32_t ranges[][2] = {{0x00, 0x1F},     {0x7F, 0x9F},     {0x061C, 0x061C},
+                                         {0x200E, 0x200F}, {0x2028, 0x202E}, {0x2066, 0x2069}};
+    for (size_t i = 0; i < LENGTH(ranges); i++)
+        if (code >= ranges[i][0] && code <= ranges[i][1])
+            return true;
+    return false;
+}
+
+static void controls_are_these_and_no_others(void **state)
+{
+    (void)state;
+    for (uint32_t code = 0; code <= 0x10FFFF; code++) {
+        char text[4];
+        size_t length = encode(code, text);
+        if (utf8_is_control(text, length) != is_control(code))
+            FAIL_CASE("U+%04X", code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_code_point_is_one_sequence_and_surrogates_are_none),
         cmocka_unit_test(nothing_else_is_a_sequence),
+        cmocka_unit_test(controls_are_these_and_no_others),
     };
     return cmocka_run_group_tests_name("utf8", tests, NULL, NULL);
 }
