@@ -45,7 +45,7 @@ SERVICE = $(COMMON_PLAIN:%=common/%.c) $(COMMON_SERVICE:%=common/%.c) $(wildcard
 SOURCES_pingpong = $(SERVICE) $(wildcard pingpong/*.c)
 SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)
 SOURCES_reader = $(SERVICE) $(wildcard common/client/*.c) log-output/shared_file.c \
-                 $(wildcard log-output/reader/*.c)
+                 $(wildcard log-output/reader/*.c log-output/reader/page/*.c)
 
 PROGRAMS = pingpong writer reader
 

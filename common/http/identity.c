@@ -8,6 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *const http_identity_headers[HTTP_IDENTITY_HEADER_COUNT] = {
+    HTTP_IDENTITY_VERSION_HEADER,
+    HTTP_IDENTITY_COMMIT_HEADER,
+    HTTP_IDENTITY_INSTANCE_HEADER,
+};
+
 /* Letters, digits and signs only, so that it can stand in a header without quotes. */
 static bool is_name(const char *text)
 {
@@ -26,10 +32,8 @@ static void take_host_name(struct http_identity *identity)
         snprintf(identity->instance, size, "unknown");
 }
 
-int http_identity_init(struct http_identity *identity, bool shown, const char *instance)
+static int take_name(struct http_identity *identity, const char *instance)
 {
-    *identity = (struct http_identity){
-        .shown = shown, .version = program_version, .commit = program_commit};
     if (instance == NULL) {
         take_host_name(identity);
         return 0;
@@ -44,6 +48,31 @@ int http_identity_init(struct http_identity *identity, bool shown, const char *i
     return 0;
 }
 
+int http_identity_init(struct http_identity *identity, bool shown, const char *instance)
+{
+    *identity = (struct http_identity){.shown = shown};
+    if (take_name(identity, instance) != 0)
+        return -1;
+    if (shown)
+        identity->own = (struct http_answerer){program_version, program_commit, identity->instance};
+    return 0;
+}
+
+static void add_members(cJSON *object, const struct http_answerer *who)
+{
+    cJSON_AddStringToObject(object, "version", who->version);
+    cJSON_AddStringToObject(object, "commit", who->commit);
+    cJSON_AddStringToObject(object, "instance", who->instance);
+}
+
+void http_identity_add(cJSON *object, const char *name, const struct http_answerer *who)
+{
+    if (who->version == NULL || who->version[0] == '\0')
+        cJSON_AddNullToObject(object, name);
+    else
+        add_members(cJSON_AddObjectToObject(object, name), who);
+}
+
 void http_identity_handle_version(void *context, struct http_request *request)
 {
     const struct http_identity *identity = &request->server->identity;
@@ -54,8 +83,6 @@ void http_identity_handle_version(void *context, struct http_request *request)
         return;
     }
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddStringToObject(object, "version", identity->version);
-    cJSON_AddStringToObject(object, "commit", identity->commit);
-    cJSON_AddStringToObject(object, "instance", identity->instance);
+    add_members(object, &identity->own);
     http_respond_json(request, MHD_HTTP_OK, object);
 }

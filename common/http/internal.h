@@ -37,7 +37,9 @@ struct http_request {
     unsigned status;
     const char *content_type;
     size_t length;
-    char *large_body; /* owned; NULL: the answer is in inline_body */
+    const struct http_header *headers; /* of its own; NULL: none */
+    const char *constant_body;         /* borrowed; NULL: it is one of the next two */
+    char *large_body;                  /* owned; NULL: the answer is in inline_body */
     char inline_body[INLINE_BODY_BYTES];
 
     /* Kept from one request to the next and used again for an answer of the same form: only the
@@ -45,6 +47,8 @@ struct http_request {
     struct MHD_Response *response;
     unsigned response_status;
     const char *response_type;
+    const struct http_header *response_headers;
+    const char *response_body;
     size_t response_length;
 
     struct http_request *next_free;

@@ -30,9 +30,9 @@ static void add_identity(const struct http_identity *identity, struct MHD_Respon
 {
     if (!identity->shown)
         return;
-    MHD_add_response_header(response, HTTP_IDENTITY_VERSION_HEADER, identity->version);
-    MHD_add_response_header(response, HTTP_IDENTITY_COMMIT_HEADER, identity->commit);
-    MHD_add_response_header(response, HTTP_IDENTITY_INSTANCE_HEADER, identity->instance);
+    MHD_add_response_header(response, HTTP_IDENTITY_VERSION_HEADER, identity->own.version);
+    MHD_add_response_header(response, HTTP_IDENTITY_COMMIT_HEADER, identity->own.commit);
+    MHD_add_response_header(response, HTTP_IDENTITY_INSTANCE_HEADER, identity->own.instance);
 }
 
 static void add_headers(const struct http_request *request, struct MHD_Response *response)
@@ -44,6 +44,8 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     add_identity(&server->identity, response);
+    for (const struct http_header *own = request->headers; own != NULL && own->name != NULL; own++)
+        MHD_add_response_header(response, own->name, own->value);
     if (request->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
     if (request->status == MHD_HTTP_METHOD_NOT_ALLOWED) {
@@ -61,12 +63,22 @@ void http_request_drop_response(struct http_request *request)
     request->response = NULL;
 }
 
+/* Where the answer is. */
+static const char *body_of(const struct http_request *request)
+{
+    if (request->constant_body != NULL)
+        return request->constant_body;
+    return request->large_body != NULL ? request->large_body : request->inline_body;
+}
+
 /* Answers whose headers depend on more than status and type are made anew each time. */
 static bool can_use_again(const struct http_request *request)
 {
     return request->response != NULL && request->large_body == NULL &&
            request->response_status == request->status &&
            request->response_type == request->content_type &&
+           request->response_headers == request->headers &&
+           request->response_body == body_of(request) &&
            request->response_length == request->length && !request->server->draining &&
            request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
 }
@@ -74,15 +86,18 @@ static bool can_use_again(const struct http_request *request)
 enum MHD_Result http_request_send(struct http_request *request)
 {
     if (!can_use_again(request)) {
-        char *body = request->large_body != NULL ? request->large_body : request->inline_body;
+        const char *body = body_of(request);
         http_request_drop_response(request);
-        request->response =
-            MHD_create_response_from_buffer(request->length, body, MHD_RESPMEM_PERSISTENT);
+        /* The library takes the body as it is, and does not write to it. */
+        request->response = MHD_create_response_from_buffer(
+            request->length, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
         if (request->response == NULL)
             return MHD_NO;
         add_headers(request, request->response);
         request->response_status = request->status;
         request->response_type = request->content_type;
+        request->response_headers = request->headers;
+        request->response_body = body;
         request->response_length = request->length;
     }
     request->phase = SENDING;
@@ -116,22 +131,37 @@ static void store_body(struct http_request *request, const char *body, size_t le
     request->length = length;
 }
 
+/* Returns whether there is anyone to answer; else the request is gone. */
+static bool begin_answer(struct http_request *request, unsigned status, const char *content_type)
+{
+    if (request->abandoned) {
+        http_request_recycle(request);
+        return false;
+    }
+    if (request->phase == KEPT)
+        request->server->waiting--;
+    request->status = status;
+    request->content_type = content_type;
+    request->constant_body = NULL;
+    request->phase = ANSWERED;
+    request->server->passes = PASSES_AFTER_ANSWER;
+    return true;
+}
+
 void http_respond(struct http_request *request, unsigned status, const char *content_type,
                   const char *body, size_t length)
 {
-    struct http_server *server = request->server;
+    if (begin_answer(request, status, content_type))
+        store_body(request, body, length);
+}
 
-    if (request->abandoned) {
-        http_request_recycle(request);
+void http_respond_constant(struct http_request *request, unsigned status, const char *content_type,
+                           const char *body, size_t length)
+{
+    if (!begin_answer(request, status, content_type))
         return;
-    }
-    if (request->phase == KEPT)
-        server->waiting--;
-    request->status = status;
-    request->content_type = content_type;
-    store_body(request, body, length);
-    request->phase = ANSWERED;
-    server->passes = PASSES_AFTER_ANSWER;
+    request->constant_body = body;
+    request->length = length;
 }
 
 void http_respond_written(struct http_request *request, const char *content_type,

@@ -95,6 +95,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     request->phase = RECEIVING;
     request->abandoned = false;
     request->body_bytes = 0;
+    request->headers = NULL;
     request->started_ns = clock_monotonic_ns();
     memset(request->state, 0, sizeof request->state);
     request->traced = false;
@@ -371,6 +372,11 @@ unsigned http_server_active_requests(const struct http_server *server)
     return server->active;
 }
 
+const struct http_answerer *http_server_answerer(const struct http_server *server)
+{
+    return &server->identity.own;
+}
+
 void http_server_write_metrics(const struct http_server *server, FILE *out)
 {
     http_statistics_write(server->statistics, route_label, server, out);
@@ -388,6 +394,11 @@ void *http_request_state(struct http_request *request)
 const char *http_request_header(struct http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+void http_request_set_headers(struct http_request *request, const struct http_header *headers)
+{
+    request->headers = headers;
 }
 
 int64_t http_request_started_ns(const struct http_request *request)

@@ -22,6 +22,7 @@
 
 #include "attributes.h"
 #include "event_loop.h"
+#include "http/identity.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -48,6 +49,11 @@ struct http_route {
     unsigned methods; /* enum http_method, or-ed */
     http_handler *handler;
     size_t body_max_bytes; /* of the body, which the handler wants; 0: it does not */
+};
+
+/* A list of these ends with one whose name is NULL. */
+struct http_header {
+    const char *name, *value;
 };
 
 struct http_server_options {
@@ -83,6 +89,9 @@ void http_server_stop_listening(struct http_server *server);
 /* How many requests have begun and are not fully answered. */
 unsigned http_server_active_requests(const struct http_server *server);
 
+/* What answers say of who gave them; nothing known if they do not. */
+const struct http_answerer *http_server_answerer(const struct http_server *server);
+
 /* Writes http_requests_total, http_request_duration_seconds, http_requests_active and
  * http_connections. */
 void http_server_write_metrics(const struct http_server *server, FILE *out);
@@ -107,6 +116,14 @@ bool http_request_is_abandoned(const struct http_request *request);
  * more carry Retry-After: 1 where the status is 503; none is cached. */
 void http_respond(struct http_request *request, unsigned status, const char *content_type,
                   const char *body, size_t length);
+
+/* As http_respond(), with a body that is borrowed for ever. */
+void http_respond_constant(struct http_request *request, unsigned status, const char *content_type,
+                           const char *body, size_t length);
+
+/* Gives the answer headers of its own besides the usual ones. Call it before answering; the list is
+ * borrowed for ever. */
+void http_request_set_headers(struct http_request *request, const struct http_header *headers);
 
 /* Answers 200 with what `write` writes, or 500 if there is no memory for it. */
 void http_respond_written(struct http_request *request, const char *content_type,

@@ -19,7 +19,10 @@ int pingpong_client_create(struct pingpong_client **created, struct event_loop *
         return -1;
     client->duration.bounds = histogram_seconds_bounds;
     client->duration.bound_count = histogram_seconds_bound_count;
-    if (client_create(&client->upstream, loop, options) != 0) {
+    struct client_options asking = *options;
+    asking.headers = http_identity_headers;
+    asking.header_count = HTTP_IDENTITY_HEADER_COUNT;
+    if (client_create(&client->upstream, loop, &asking) != 0) {
         free(client);
         return -1;
     }
@@ -44,6 +47,9 @@ static void on_answer(void *context, const struct client_answer *answer)
     if (pong.result == CLIENT_OK &&
         pong_reply_parse(answer->body, answer->length, &pong.number) != 0)
         pong.result = CLIENT_NONSENSE;
+    if (answer->headers != NULL)
+        pong.answerer =
+            (struct http_answerer){answer->headers[0], answer->headers[1], answer->headers[2]};
     client->results[pong.result]++;
     histogram_observe(&client->duration, (double)answer->duration_ns / 1e9);
     ping->callback(ping->context, &pong);

@@ -6,6 +6,7 @@
 #include "attributes.h"
 #include "client/client.h"
 #include "event_loop.h"
+#include "http/identity.h"
 #include "trace.h"
 
 #include <stdint.h>
@@ -15,8 +16,9 @@ struct pingpong_client;
 
 struct pong {
     enum client_result result;
-    long status;    /* CLIENT_BAD_STATUS */
-    int64_t number; /* CLIENT_OK */
+    long status;                   /* CLIENT_BAD_STATUS */
+    int64_t number;                /* CLIENT_OK */
+    struct http_answerer answerer; /* borrowed until the callback returns */
 };
 
 typedef void pingpong_callback(void *context, const struct pong *pong);
@@ -28,8 +30,8 @@ struct ping {
     void *context;
 };
 
-/* `options->is_wanted` is given a struct ping. Returns 0 and sets *client, owned by the caller, or
- * -1 if out of memory. */
+/* `options->is_wanted` is given a struct ping; the headers to keep are set here. Returns 0 and sets
+ * *client, owned by the caller, or -1 if out of memory. */
 MUST_CHECK int pingpong_client_create(struct pingpong_client **client, struct event_loop *loop,
                                       const struct client_options *options);
 

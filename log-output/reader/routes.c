@@ -1,9 +1,11 @@
 #include "routes.h"
 
 #include "clock.h"
+#include "http/accept.h"
 #include "http/identity.h"
 #include "http/speculation.h"
 #include "metrics.h"
+#include "page/json.h"
 #include "process_metrics.h"
 #include "trace.h"
 
@@ -12,14 +14,42 @@
 #include <stdio.h>
 #include <string.h>
 
+/* In the order in which the page takes them if its client does not care. */
+enum form { FORM_LINES, FORM_JSON, FORM_COUNT };
+
+static const char *const form_types[FORM_COUNT] = {"text/plain", "application/json"};
+
+static const struct http_header form_headers[] = {{"Vary", "Accept"}, {NULL, NULL}};
+
 /* A view of the page, kept in its request while pingpong is asked. */
 struct view {
     struct routes *routes;
     struct http_request *request;
     struct ping ping;
+    enum form form;
 };
 
 _Static_assert(sizeof(struct view) <= HTTP_REQUEST_STATE_BYTES, "a view has to fit in a request");
+
+static enum form form_for(struct http_request *request)
+{
+    const char *accept = http_request_header(request, "Accept");
+    return (enum form)http_accept_choose(accept, form_types, FORM_COUNT);
+}
+
+static void respond_page(const struct view *view, const struct page_parts *parts)
+{
+    struct routes *routes = view->routes;
+    unsigned status = page_parts_status(parts);
+
+    http_request_set_headers(view->request, form_headers);
+    if (view->form == FORM_JSON) {
+        http_respond_json(view->request, status, page_json_create(parts));
+        return;
+    }
+    size_t length = page_lines_write(parts, routes->lines);
+    http_respond(view->request, status, "text/plain; charset=utf-8", routes->lines, length);
+}
 
 static void on_pong(void *context, const struct pong *pong)
 {
@@ -31,12 +61,14 @@ static void on_pong(void *context, const struct pong *pong)
         .pong_status = pong->status,
         .pong = pong->number,
         .pong_timeout_ms = routes->settings->upstream_timeout_ms,
+        .reader = *http_server_answerer(routes->server),
     };
 
+    /* Whoever does not say who he is does not say it of others either. */
+    if (parts.reader.version != NULL)
+        parts.pingpong = pong->answerer;
     page_files_fill(&routes->files, &parts);
-    size_t length = page_write(&parts, routes->page);
-    http_respond(view->request, page_status(&parts), "text/plain; charset=utf-8", routes->page,
-                 length);
+    respond_page(view, &parts);
 }
 
 bool routes_is_wanted(void *context)
@@ -54,6 +86,7 @@ static void show_page(void *context, struct http_request *request)
 
     view->routes = routes;
     view->request = request;
+    view->form = form_for(request);
     bool traced = trace_parse(http_request_header(request, "traceparent"), &trace) == 0;
     pingpong_client_ping(routes->client, traced ? &trace : NULL, &view->ping, on_pong, view);
 }
@@ -63,6 +96,14 @@ static void handle_page(void *context, struct http_request *request)
     const struct routes *routes = context;
     if (!http_refuse_speculation(request))
         faults_pass(routes->faults, request, show_page, context);
+}
+
+/* Load balancers ask for this path of their own accord: it counts nothing, whatever they accept. */
+static void handle_root(void *context, struct http_request *request)
+{
+    (void)context;
+    http_request_set_headers(request, form_headers);
+    http_respond_text(request, 200, "OK");
 }
 
 static void read_shared_file(const struct routes *routes, struct shared_file *file)
@@ -125,9 +166,9 @@ static void handle_metrics(void *context, struct http_request *request)
     http_respond_written(request, METRICS_CONTENT_TYPE, write_metrics, context);
 }
 
-/* Each view is one ping, so a HEAD of the page is refused: it would be one without a view. */
+/* Each view is one ping, so a HEAD of it is refused: it would be one without a view. */
 const struct http_route routes_table[] = {
-    {"/", HTTP_GET, handle_page, 0},
+    {"/", HTTP_GET | HTTP_HEAD, handle_root, 0},
     {"/log-output", HTTP_GET, handle_page, 0},
     {"/healthz", HTTP_GET | HTTP_HEAD, handle_health, 0},
     {"/livez", HTTP_GET | HTTP_HEAD, handle_live, 0},

@@ -5,7 +5,8 @@
 #include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
-#include "page_files.h"
+#include "page/files.h"
+#include "page/lines.h"
 #include "pingpong_client.h"
 #include "pingpong_monitor.h"
 #include "reader_settings.h"
@@ -22,7 +23,7 @@ struct routes {
     const struct pingpong_monitor *monitor;
     struct pingpong_client *client;
     struct page_files files;
-    char page[PAGE_SIZE_MAX];
+    char lines[PAGE_LINES_SIZE];
 };
 
 extern const struct http_route routes_table[];

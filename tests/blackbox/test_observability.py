@@ -62,7 +62,7 @@ def test_metrics_are_there_with_their_types(daemon: Program) -> None:
 
 
 def test_promtool_accepts_the_metrics(daemon: Program) -> None:
-    get(daemon.port, "/ping" if daemon.name == "pingpong" else "/")
+    get(daemon.port, "/ping" if daemon.name == "pingpong" else "/log-output")
     get(daemon.port, "/nothing")
     text = get(daemon.port, "/metrics").text
     done = subprocess.run([promtool(), "check", "metrics"], input=text, capture_output=True, text=True)
@@ -173,8 +173,8 @@ def test_the_trace_goes_from_reader_to_pingpong(pingpong: Program, page_settings
     with with_access_log(pingpong) as upstream:
         url = f"http://127.0.0.1:{upstream.port}/ping"
         with make_reader({**page_settings, "PINGPONG_URL": url, "ACCESS_LOG": "true"}, ready="/healthz") as page:
-            assert get(page.port, "/", {"traceparent": TRACEPARENT}).status == 200
-            for program, route in ((page, "/"), (upstream, "/ping")):
+            assert get(page.port, "/log-output", {"traceparent": TRACEPARENT}).status == 200
+            for program, route in ((page, "/log-output"), (upstream, "/ping")):
                 eventually(lambda: [line for line in log_lines(program.stderr()) if line["message"] == "request"
                                     and line["route"] == route and line["trace_id"] == TRACE_ID], 5, program.name)
 
@@ -199,7 +199,7 @@ def test_the_reader_sends_a_span_of_its_own(page_settings: dict[str, object]) ->
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/ping"
     try:
         with make_reader({**page_settings, "PINGPONG_URL": url}) as page:
-            assert get(page.port, "/", {"traceparent": TRACEPARENT}).status == 200
+            assert get(page.port, "/log-output", {"traceparent": TRACEPARENT}).status == 200
             sent = [head for head in heads if head.startswith((b"GET /ping", b"POST /ping"))][-1].decode().lower()
             found = re.search(r"traceparent: 00-([0-9a-f]{32})-([0-9a-f]{16})-01\r\n", sent)
             assert found, sent

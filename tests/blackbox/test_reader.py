@@ -93,7 +93,7 @@ def page_of(settings: dict[str, object], **changes: object) -> Program:
 
 
 def lines(port: int, status: int = 200, timeout: float = 10.0) -> list[str]:
-    answer = get(port, "/", timeout=timeout)
+    answer = get(port, "/log-output", timeout=timeout)
     assert answer.status == status, answer.text
     assert answer.headers["content-type"] == "text/plain; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
@@ -107,11 +107,10 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-@pytest.mark.parametrize("path", ["/", "/log-output"])
-def test_the_page_is_exact(reader: Program, shared_file: Path, path: str) -> None:
+def test_the_page_is_exact(reader: Program, shared_file: Path) -> None:
     for number in (1, 2, 3):
         before = shared_file.read_bytes()
-        body = get(reader.port, path).body
+        body = get(reader.port, "/log-output").body
         found = re.fullmatch(rb"file content: this text is from file\nenv variable: MESSAGE=hello world\n"
                              rb"(" + STAMP + rb"): ([0-9a-f]{64})\nPing / Pongs: (\d+)\n", body)
         assert found, body
@@ -123,13 +122,13 @@ def test_the_page_is_exact(reader: Program, shared_file: Path, path: str) -> Non
 
 
 def test_each_view_is_one_ping_and_nothing_else_is(reader: Program, database: Database) -> None:
-    for path in ("/healthz", "/livez", "/metrics", "/favicon.ico", "/nothing", "/page"):
+    for path in ("/", "/?x=y", "/version", "/healthz", "/livez", "/metrics", "/favicon.ico", "/nothing", "/page"):
         get(reader.port, path)
     for method in ("HEAD", "POST", "OPTIONS", "PUT"):
         request(reader.port, method, "/")
         request(reader.port, method, "/log-output")
     assert database.count() == 0
-    get(reader.port, "/")
+    get(reader.port, "/log-output")
     get(reader.port, "/log-output?x=y")
     assert database.count() == 2
 
@@ -165,7 +164,7 @@ def test_whatever_the_texts_hold_the_page_has_four_lines_of_utf8(page_settings: 
     with page_of(page_settings, MESSAGE="two\nlines \t\x01 Grüße", PINGPONG_URL=upstream(b'{"pong":7}').url()) as page:
         for content in (b"a\nb\r\nc", b"", b"\xff\xfe\x00", b"x" * 1_000_000, b"\n\n\n", "größer €".encode()):
             config.write_bytes(content)
-            answer = get(page.port, "/")
+            answer = get(page.port, "/log-output")
             assert answer.status == 200
             text = answer.body.decode("utf-8")  # strictly
             assert text.count("\n") == 4 and text.endswith("Ping / Pongs: 7\n")
@@ -229,7 +228,7 @@ def test_ready_may_require_pingpong(page_settings: dict[str, object], upstream, 
 
 def test_without_pingpong_the_page_is_503_and_says_so(page_settings: dict[str, object]) -> None:
     with page_of(page_settings, PINGPONG_URL=f"http://127.0.0.1:{free_port()}/ping") as page:
-        answer, took = timed(lambda: get(page.port, "/"))
+        answer, took = timed(lambda: get(page.port, "/log-output"))
         assert answer.status == 503 and answer.headers["retry-after"] == "1"
         found = answer.text.split("\n")
         assert found[0] == "file content: this text is from file"
@@ -289,7 +288,7 @@ def test_a_slow_pingpong_blocks_neither_probes_nor_others(page_settings: dict[st
     with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_TIMEOUT_MS=15000) as page:
         waiting = [Connection(page.port, timeout=30) for _ in range(20)]
         for connection in waiting:
-            connection.send_request("GET", "/")
+            connection.send_request("GET", "/log-output")
         eventually(lambda: server.pings == 20, 10, "20 pages waiting")
         for path in ("/livez", "/healthz", "/metrics"):
             _, took = timed(lambda: get(page.port, path))
@@ -303,7 +302,7 @@ def test_a_slow_pingpong_blocks_neither_probes_nor_others(page_settings: dict[st
 def test_a_pingpong_that_does_not_answer_is_given_up_in_time(page_settings: dict[str, object], upstream) -> None:
     server = upstream(lambda client, _: time.sleep(10))
     with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_TIMEOUT_MS=500) as page:
-        answer, took = timed(lambda: get(page.port, "/"))
+        answer, took = timed(lambda: get(page.port, "/log-output"))
         assert answer.status == 503
         assert 0.45 <= took < 0.5 + PATIENCE
         assert "500 ms" in answer.text or "0.5 s" in answer.text or "time" in answer.text
@@ -317,7 +316,7 @@ def test_an_answer_without_end_is_given_up_in_time(page_settings: dict[str, obje
             time.sleep(0.05)
 
     with page_of(page_settings, PINGPONG_URL=upstream(drip).url(), UPSTREAM_TIMEOUT_MS=600) as page:
-        answer, took = timed(lambda: get(page.port, "/"))
+        answer, took = timed(lambda: get(page.port, "/log-output"))
         assert answer.status == 503 and took < 0.6 + PATIENCE
 
 
@@ -326,9 +325,9 @@ def test_connections_are_kept_and_bounded(page_settings: dict[str, object], upst
     with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_CONNECTIONS_MAX=4) as page:
         with Connection(page.port) as connection:
             for _ in range(50):
-                assert connection.request("GET", "/").status == 200
+                assert connection.request("GET", "/log-output").status == 200
         assert server.connections <= 3, "a connection for each page"
-        answers = in_threads(30, lambda _: get(page.port, "/").status)
+        answers = in_threads(30, lambda _: get(page.port, "/log-output").status)
         assert answers == [200] * 30
         assert server.connections <= 4 + 2
 
@@ -344,7 +343,7 @@ def test_a_ping_that_may_have_been_counted_is_not_asked_again(page_settings: dic
     server = upstream(answer)
     with page_of(page_settings, PINGPONG_URL=server.url()) as page:
         for views in range(1, 11):
-            assert get(page.port, "/").status == (200 if views % 2 else 503)
+            assert get(page.port, "/log-output").status == (200 if views % 2 else 503)
             assert server.pings == views
 
 
@@ -355,7 +354,7 @@ def test_connections_age(page_settings: dict[str, object], upstream) -> None:
         with Connection(page.port) as connection:
             end = time.monotonic() + 4.5
             while time.monotonic() < end:
-                assert connection.request("GET", "/").status == 200
+                assert connection.request("GET", "/log-output").status == 200
                 time.sleep(0.02)
     assert 3 <= server.connections <= 12
 
@@ -372,9 +371,9 @@ def test_a_full_queue_is_503_at_once(page_settings: dict[str, object], upstream)
                  UPSTREAM_QUEUE_MAX=3) as page:
         waiting = [Connection(page.port, timeout=30) for _ in range(10)]
         for connection in waiting:
-            connection.send_request("GET", "/")
-        eventually(lambda: metrics(page.port).get('http_requests_total{route="/",method="GET",code="503"}', 0) == 5,
-                   10, "five turned away")
+            connection.send_request("GET", "/log-output")
+        turned_away = 'http_requests_total{route="/log-output",method="GET",code="503"}'
+        eventually(lambda: metrics(page.port).get(turned_away, 0) == 5, 10, "five turned away")
         release.set()
         statuses = sorted(connection.read_response().status for connection in waiting)
         assert statuses == [200] * 5 + [503] * 5

@@ -153,7 +153,7 @@ def test_a_second_run_at_the_same_time_is_a_clear_error(directory: Path) -> None
     second = Run(directory, free_port(), free_port())
     assert second.process.wait(30) == 1
     assert "already running" in second.text() and str(first.process.pid) in second.text()
-    assert get(int(str(first.reader_port)), "/").status == 200
+    assert get(int(str(first.reader_port)), "/log-output").status == 200
     assert first.end() == 0
 
 

@@ -186,7 +186,7 @@ def test_the_reader_s_names_by_dns(images: dict[str, Image], pod: Pod, counter: 
         with pod.reader(images, port, PINGPONG_URL=f"http://pings.example:{pingpong_port}/ping"):
             answers(port, "/livez")
             assert "Ping / Pongs: " in eventually(
-                lambda: (page := get(port, "/")).status == 200 and page.text, 15, "a page with a count")
+                lambda: (page := get(port, "/log-output")).status == 200 and page.text, 15, "a page with a count")
         assert "pings.example" in server.asked
 
 

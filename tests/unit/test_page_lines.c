@@ -1,6 +1,6 @@
-#include "reader/page.h"
+#include "reader/page/lines.h"
 
-#include "reader/timestamp_hash.h"
+#include "reader/page/timestamp_hash.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -27,11 +27,11 @@ static struct page_parts good_parts(void)
     };
 }
 
-static char page[PAGE_SIZE_MAX + 1];
+static char page[PAGE_LINES_SIZE + 1];
 
 static const char *write_page(const struct page_parts *parts)
 {
-    size_t length = page_write(parts, page);
+    size_t length = page_lines_write(parts, page);
     assert_true(length < sizeof page);
     page[length] = '\0';
     return page;
@@ -62,7 +62,7 @@ static void shows_the_four_lines(void **state)
     assert_string_equal(write_page(&parts), "file content: this text is from file\n"
                                             "env variable: MESSAGE=hello world\n" T ": " HASH "\n"
                                             "Ping / Pongs: 42\n");
-    assert_int_equal(page_status(&parts), 200);
+    assert_int_equal(page_parts_status(&parts), 200);
 }
 
 static void hashes_the_timestamp(void **state)
@@ -86,7 +86,7 @@ static void names_a_missing_file_or_message(void **state)
                 "file content: not available: cannot read /config: No such file or directory");
     assert_line(&parts, 2, "env variable: MESSAGE is not set");
     assert_line(&parts, 4, "Ping / Pongs: 42");
-    assert_int_equal(page_status(&parts), 200);
+    assert_int_equal(page_parts_status(&parts), 200);
 }
 
 static void names_what_is_wrong_with_the_timestamp(void **state)
@@ -106,7 +106,7 @@ static void names_what_is_wrong_with_the_timestamp(void **state)
     assert_line(&parts, 3, "timestamp: not available: /shared has no timestamp line");
     file = (struct shared_file){.state = SHARED_FILE_UNREADABLE, .error = EACCES};
     assert_line(&parts, 3, "timestamp: not available: cannot read /shared: Permission denied");
-    assert_int_equal(page_status(&parts), 200);
+    assert_int_equal(page_parts_status(&parts), 200);
 }
 
 static void names_why_there_is_no_pong(void **state)
@@ -117,7 +117,7 @@ static void names_why_there_is_no_pong(void **state)
     (void)state;
     for (enum client_result i = CLIENT_OK + 1; i < CLIENT_RESULT_COUNT; i++) {
         parts.pong_result = i;
-        assert_int_equal(page_status(&parts), 503);
+        assert_int_equal(page_parts_status(&parts), 503);
         write_page(&parts);
         const char *line = strstr(page, "\nPing / Pongs: not available: ");
         assert_non_null(line);
@@ -197,7 +197,7 @@ static void cuts_long_texts(void **state)
     memset(text, 0xff, sizeof text - 1);
     parts.config = text;
     parts.config_length = sizeof text - 1;
-    assert_true(page_write(&parts, page) > 6 * (size_t)PAGE_TEXT_MAX_BYTES);
+    assert_true(page_lines_write(&parts, page) > 6 * (size_t)PAGE_TEXT_MAX_BYTES);
 }
 
 int main(void)
@@ -211,5 +211,5 @@ int main(void)
         cmocka_unit_test(keeps_four_lines_of_utf8),
         cmocka_unit_test(cuts_long_texts),
     };
-    return cmocka_run_group_tests_name("page", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("page_lines", tests, NULL, NULL);
 }

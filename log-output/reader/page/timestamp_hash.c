@@ -1,4 +1,4 @@
-#include "timestamp_hash.h"
+#include "reader/page/timestamp_hash.h"
 
 #include "log.h"
 

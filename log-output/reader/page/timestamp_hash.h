@@ -1,4 +1,4 @@
-/* timestamp_hash.h - the SHA-256 of a timestamp, in hex; made once for each. One thread. */
+/* page/timestamp_hash.h - the SHA-256 of a timestamp, in hex; made once for each. One thread. */
 #ifndef LOG_OUTPUT_TIMESTAMP_HASH_H
 #define LOG_OUTPUT_TIMESTAMP_HASH_H
 

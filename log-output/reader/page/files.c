@@ -1,4 +1,4 @@
-#include "page_files.h"
+#include "reader/page/files.h"
 
 #include "clock.h"
 

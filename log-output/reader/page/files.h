@@ -1,13 +1,13 @@
-/* page_files.h - the two files that a page shows, read anew for it.
+/* page/files.h - the two files that a page shows, read anew for it.
  *
  * Pages that are answered within the same millisecond share one reading. One thread.
  */
 #ifndef LOG_OUTPUT_PAGE_FILES_H
 #define LOG_OUTPUT_PAGE_FILES_H
 
-#include "page.h"
+#include "reader/page/parts.h"
+#include "reader/page/timestamp_hash.h"
 #include "shared_file.h"
-#include "timestamp_hash.h"
 
 #include <stdbool.h>
 #include <stddef.h>
