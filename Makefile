@@ -15,6 +15,7 @@ WERROR ?= -Werror
 PACKAGES_pingpong = libmicrohttpd libpq libcjson
 PACKAGES_reader = libmicrohttpd libcurl libcjson libcrypto
 PACKAGES_writer =
+PACKAGES_witness = libmicrohttpd libcurl libcjson
 
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wimplicit-fallthrough -Werror=format-security \
            $(WERROR)
@@ -35,7 +36,7 @@ HARDENING = -fstack-protector-strong -fPIE $(if $(SANITIZE),,$(HARDENING_RELEASE
 HARDENING_LINK = -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,nodlopen
 SANITIZER_FLAGS = $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) $(OPTIMIZE) $(HARDENING) $(SANITIZER_FLAGS) \
-             -Icommon -Ipingpong -Ilog-output -MMD -MP $(CFLAGS)
+             -Icommon -Ipingpong -Ilog-output -Iwitness -MMD -MP $(CFLAGS)
 ALL_LDFLAGS = $(HARDENING_LINK) $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
@@ -46,12 +47,13 @@ SOURCES_pingpong = $(SERVICE) $(wildcard pingpong/*.c)
 SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)
 SOURCES_reader = $(SERVICE) $(wildcard common/client/*.c) log-output/shared_file.c \
                  $(wildcard log-output/reader/*.c log-output/reader/page/*.c)
+SOURCES_witness = $(SERVICE) $(wildcard common/client/*.c) $(wildcard witness/*.c)
 
-PROGRAMS = pingpong writer reader
+PROGRAMS = pingpong writer reader witness
 
 .DEFAULT_GOAL := all
 .PHONY: all clean format help lint run run-clean
-all: $(PROGRAMS:%=$(BUILD)/%) ## build the three programs into build/
+all: $(PROGRAMS:%=$(BUILD)/%) ## build the four programs into build/
 
 # Distributions disagree on where libpq's header is; pkg-config knows.
 cflags_of = $(if $(1),$(shell pkg-config --cflags $(1)))

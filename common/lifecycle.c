@@ -20,6 +20,8 @@ struct lifecycle {
     int64_t finish_timeout_ms;
     int64_t deadline_ms; /* of the current phase */
     int64_t linger_until_ms;
+    bool (*is_busy)(const void *context); /* NULL: never */
+    const void *busy_context;
     enum phase phase;
     bool clean;
 };
@@ -46,6 +48,28 @@ static void on_signal(void *context)
     http_server_drain(lifecycle->server);
 }
 
+static void begin_finish(struct lifecycle *lifecycle, int64_t now_ms)
+{
+    http_server_stop_listening(lifecycle->server);
+    lifecycle->phase = FINISHING;
+    lifecycle->deadline_ms = now_ms + lifecycle->finish_timeout_ms;
+    lifecycle->linger_until_ms = now_ms + FINISH_LINGER_MS;
+}
+
+static void finish(struct lifecycle *lifecycle, int64_t now_ms)
+{
+    unsigned requests = http_server_active_requests(lifecycle->server);
+    bool busy =
+        requests > 0 || (lifecycle->is_busy != NULL && lifecycle->is_busy(lifecycle->busy_context));
+
+    if (!busy && now_ms >= lifecycle->linger_until_ms) {
+        end(lifecycle, true);
+    } else if (busy && now_ms >= lifecycle->deadline_ms) {
+        log_warning("requests cut off at the end", LOG_FIELDS(log_integer("requests", requests)));
+        end(lifecycle, false);
+    }
+}
+
 static int64_t step(void *context, int64_t now_ms)
 {
     struct lifecycle *lifecycle = context;
@@ -55,19 +79,10 @@ static int64_t step(void *context, int64_t now_ms)
     if (lifecycle->phase == DRAINING) {
         if (now_ms < lifecycle->deadline_ms)
             return lifecycle->deadline_ms;
-        http_server_stop_listening(lifecycle->server);
-        lifecycle->phase = FINISHING;
-        lifecycle->deadline_ms = now_ms + lifecycle->finish_timeout_ms;
-        lifecycle->linger_until_ms = now_ms + FINISH_LINGER_MS;
+        begin_finish(lifecycle, now_ms);
         return now_ms;
     }
-    unsigned active = http_server_active_requests(lifecycle->server);
-    if (active == 0 && now_ms >= lifecycle->linger_until_ms) {
-        end(lifecycle, true);
-    } else if (active > 0 && now_ms >= lifecycle->deadline_ms) {
-        log_warning("requests cut off at the end", LOG_FIELDS(log_integer("requests", active)));
-        end(lifecycle, false);
-    }
+    finish(lifecycle, now_ms);
     return now_ms + FINISH_POLL_MS;
 }
 
@@ -92,6 +107,21 @@ void lifecycle_serve(struct lifecycle *lifecycle, struct http_server *server)
 {
     lifecycle->server = server;
     event_loop_add_step(lifecycle->loop, step, lifecycle);
+}
+
+void lifecycle_wait_for(struct lifecycle *lifecycle, bool (*is_busy)(const void *context),
+                        const void *context)
+{
+    lifecycle->is_busy = is_busy;
+    lifecycle->busy_context = context;
+}
+
+void lifecycle_finish(struct lifecycle *lifecycle)
+{
+    if (lifecycle->phase != SERVING)
+        return;
+    http_server_drain(lifecycle->server);
+    begin_finish(lifecycle, clock_monotonic_ms());
 }
 
 void lifecycle_destroy(struct lifecycle *lifecycle)

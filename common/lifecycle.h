@@ -25,6 +25,15 @@ MUST_CHECK int lifecycle_create(struct lifecycle **lifecycle, struct event_loop 
 /* Names the server to drain; add it before the loop runs. */
 void lifecycle_serve(struct lifecycle *lifecycle, struct http_server *server);
 
+/* What has to end beside the server's requests: the end waits for it, too, as long as `is_busy`
+ * says so, up to the finish timeout. The context is borrowed. */
+void lifecycle_wait_for(struct lifecycle *lifecycle, bool (*is_busy)(const void *context),
+                        const void *context);
+
+/* The program's work is done: ends without a signal and without a drain. Once ending has begun it
+ * does nothing. */
+void lifecycle_finish(struct lifecycle *lifecycle);
+
 /* Accepts NULL. */
 void lifecycle_destroy(struct lifecycle *lifecycle);
 

@@ -1,4 +1,4 @@
-/* program.h - what the three programs have in common on their command line. */
+/* program.h - what the programs have in common on their command line. */
 #ifndef COMMON_PROGRAM_H
 #define COMMON_PROGRAM_H
 

@@ -131,6 +131,8 @@ static struct call *pop_queue(struct client *client)
 
 static void start(struct client *client, struct slot *slot, struct call *call)
 {
+    if (client->options.started != NULL)
+        client->options.started(call->context);
     if (client_transfer_start(slot->transfer, call->trace_parent, slot) != 0) {
         refuse_call(client, call, CLIENT_UNREACHABLE);
         release_slot(client, slot);

@@ -27,7 +27,7 @@
 
 /* Headers of an answer that a caller can ask for, and how much of each is kept. */
 #define CLIENT_HEADERS_MAX 8
-#define CLIENT_HEADER_SIZE 128
+#define CLIENT_HEADER_SIZE 256
 
 struct client;
 
@@ -45,9 +45,11 @@ struct client_answer {
 /* `answer` is borrowed until it returns. */
 typedef void client_callback(void *context, const struct client_answer *answer);
 
-/* Says whether anyone still waits for the answer to the call with this context. If so it is sent.
- */
+/* Says whether anyone still waits for the answer to the call with this context. */
 typedef bool client_is_wanted(void *context);
+
+/* The call with this context has its turn, and is about to be sent. */
+typedef void client_started(void *context);
 
 struct client_options {
     const char *url;                    /* borrowed */
@@ -59,6 +61,7 @@ struct client_options {
     int64_t queue_max;
     int64_t connection_age_ms;   /* 0: each request has a connection of its own */
     client_is_wanted *is_wanted; /* asked when a call's turn has come; NULL: always */
+    client_started *started;     /* told each call whose turn has come and is sent; NULL: no one */
     const char *accept;          /* the Accept header's value, borrowed; NULL: application/json */
     size_t body_max_bytes;       /* a longer body is CLIENT_NONSENSE; 0: the default */
     const char *const *headers;  /* names to be kept of each answer, borrowed; NULL: none */

@@ -10,8 +10,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
+from harness.http import get  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
-from programs import Database, Program, pingpong as make_pingpong, reader as make_reader, writer as make_writer  # noqa: E402
+from programs import (Database, Program, pingpong as make_pingpong, reader as make_reader,  # noqa: E402
+                      witness as make_witness, writer as make_writer)
 from harness.process import eventually  # noqa: E402
 
 
@@ -24,6 +26,13 @@ def cluster() -> Iterator[Cluster]:
     """A PostgreSQL for the tests that leave it running, one for each worker."""
     with Cluster({"shared_preload_libraries": "pg_stat_statements", "pg_stat_statements.track": "all"}) as running:
         running.query("CREATE EXTENSION pg_stat_statements")
+        yield running
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of the test's own, which it may kill and start."""
+    with Cluster() as running:
         yield running
 
 
@@ -61,6 +70,14 @@ def page_settings(shared_file: Path, tmp_path: Path) -> dict[str, object]:
 def reader(pingpong: Program, page_settings: dict[str, object]) -> Iterator[Program]:
     url = f"http://127.0.0.1:{pingpong.port}/ping"
     with make_reader({**page_settings, "PINGPONG_URL": url}, ready="/healthz") as running:
+        yield running
+
+
+@pytest.fixture
+def witness(pingpong: Program) -> Iterator[Program]:
+    """Looking at pingpong; it has seen an answer."""
+    with make_witness(f"http://127.0.0.1:{pingpong.port}/ping", RATE=50) as running:
+        eventually(lambda: get(running.port, "/verdict").json()["ok"] > 0, 10, "an answer seen")
         yield running
 
 

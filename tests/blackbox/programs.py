@@ -15,7 +15,7 @@ from harness.http import Connection, Response
 from harness.postgres import Cluster
 from harness.process import BUILD, Daemon, run
 
-PROGRAMS = ("pingpong", "writer", "reader")
+PROGRAMS = ("pingpong", "writer", "reader", "witness")
 
 # A sanitizer costs time, so what is a limit for a user is a wider one there.
 SANITIZED = BUILD.name in ("asan", "tsan")
@@ -75,6 +75,11 @@ def writer(shared_file: Path, **settings: object) -> Program:
 def reader(env: dict[str, object], **options: Any) -> Program:
     options.setdefault("ready", "/livez")
     return Program([BUILD / "reader"], {"DRAIN_MS": 0, **env}, **options)
+
+
+def witness(url: str, **settings: object) -> Program:
+    """Begins at once; its lines are witness_lines() of it."""
+    return Program([BUILD / "witness"], {"TARGET_URL": url, "DRAIN_MS": 0, **settings})
 
 
 def run_sanitized(argv: Sequence[object], env: dict[str, object] | None = None, **options: Any):

@@ -37,7 +37,18 @@ OWN = {
         "log_output_upstream_queue_length": "gauge", "log_output_shared_file_age_seconds": "gauge",
         "log_output_pingpong_ready": "gauge",
     },
+    "witness": {
+        "witness_requests_total": "counter", "witness_request_duration_seconds": "histogram",
+        "witness_violations_total": "counter", "witness_outage": "gauge", "witness_outages_total": "counter",
+        "witness_outage_seconds_total": "counter", "witness_requests_in_flight": "gauge",
+        "witness_highest_number": "gauge", "witness_lines_lost_total": "counter",
+    },
 }
+
+
+@pytest.fixture(params=["pingpong", "reader", "witness"])
+def daemon(request: pytest.FixtureRequest) -> Program:
+    return request.getfixturevalue(request.param)
 
 
 def with_access_log(daemon: Program) -> Program:

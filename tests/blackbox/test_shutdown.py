@@ -12,6 +12,11 @@ from harness.process import eventually
 from programs import PATIENCE, Database, Program, log_lines, pingpong as make_pingpong, pong, timed
 
 
+@pytest.fixture(params=["pingpong", "reader", "witness"])
+def daemon(request: pytest.FixtureRequest) -> Program:
+    return request.getfixturevalue(request.param)
+
+
 def draining_copy(daemon: Program, drain_ms: int) -> Program:
     """The same daemon once more, with a drain of its own."""
     copy = Program(daemon.argv, {**daemon.env, "DRAIN_MS": drain_ms}, ready="/healthz")
