@@ -11,18 +11,20 @@
 
 static const double size_bounds[] = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096};
 
-enum failure { QUEUE_FULL, TIMED_OUT, OUTCOME_UNKNOWN, FAILURES };
+enum failure { QUEUE_FULL, TIMED_OUT, OUTCOME_UNKNOWN, EXHAUSTED, FAILURES };
 
 static const char *const failure_labels[FAILURES] = {"reason=\"queue_full\"", "reason=\"timeout\"",
-                                                     "reason=\"unknown\""};
+                                                     "reason=\"unknown\"", "reason=\"exhausted\""};
 static const char *const failure_messages[FAILURES] = {
     "too many requests are waiting; this one was not counted",
     "the database did not answer in time; this ping was not counted",
-    "the database did not answer in time; this ping may have been counted"};
+    "the database did not answer in time; this ping may have been counted",
+    "the counter has reached its end, 9223372036854775807; this ping was not counted"};
 static const char *const failure_messages_several[FAILURES] = {
     "too many requests are waiting; these pings were not counted",
     "the database did not answer in time; these pings were not counted",
-    "the database did not answer in time; these pings may have been counted, all or none"};
+    "the database did not answer in time; these pings may have been counted, all or none",
+    "the counter would go beyond its end, 9223372036854775807; these pings were not counted"};
 static const char *const outcome_labels[] = {"outcome=\"committed\"", "outcome=\"repeated\"",
                                              "outcome=\"abandoned\""};
 
@@ -237,6 +239,25 @@ static bool can_send_batch(const struct batcher *batcher)
            database_can_send_batch(batcher->database);
 }
 
+/* Takes those out for which the counter has no number left. Returns whether there were any. */
+static bool refuse_exhausted(struct batcher *batcher)
+{
+    struct waiting_list waiting = batcher->pings;
+    int64_t room = database_room(batcher->database);
+    const struct waiting *next;
+
+    if (waiting.numbers <= room)
+        return false;
+    batcher->pings = (struct waiting_list){0};
+    while ((next = waiting_list_take(&waiting)) != NULL) {
+        if (batcher->pings.numbers + next->numbers <= room)
+            waiting_list_append(&batcher->pings, next);
+        else
+            fail(batcher, next, EXHAUSTED);
+    }
+    return true;
+}
+
 static void send_batch(struct batcher *batcher)
 {
     if (!can_send_batch(batcher))
@@ -278,14 +299,16 @@ static int64_t step(void *context, int64_t now_ms)
 {
     struct batcher *batcher = context;
 
-    int64_t expired = expire_all(batcher, now_ms);
+    bool answered = expire_all(batcher, now_ms) > 0;
+    if (can_send_batch(batcher))
+        answered |= refuse_exhausted(batcher);
     send_batch(batcher);
     if (batcher->counts.numbers > 0 && database_can_read(batcher->database)) {
         waiting_list_prepend(&batcher->reading, &batcher->counts);
         database_read(batcher->database);
     }
     /* Answers made here are for the HTTP server's step, which has run before. */
-    if (expired > 0)
+    if (answered)
         return now_ms;
     return next_ms(batcher);
 }

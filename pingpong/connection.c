@@ -19,15 +19,9 @@ struct connection {
     bool pipelined;
     int unanswered;   /* scripts or prepared statements sent and not yet CONNECTION_DONE */
     PGresult *result; /* the one whose values were handed out last */
+    bool doubted;     /* the server has warned of what is under way */
     char error[ERROR_BYTES];
 };
-
-/* The server's notices are no output of ours. */
-static void on_notice(void *context, const char *message)
-{
-    (void)context;
-    log_debug("database notice", LOG_FIELDS(log_string("detail", message)));
-}
 
 static void note_error(struct connection *connection, const char *message)
 {
@@ -38,6 +32,29 @@ static void note_error(struct connection *connection, const char *message)
     size_t length = strlen(connection->error);
     while (length > 0 && connection->error[length - 1] == ' ')
         connection->error[--length] = '\0';
+}
+
+/* That transaction numbers run out says nothing of what is being done. */
+static bool is_about_transaction_numbers(const PGresult *notice)
+{
+    const char *file = PQresultErrorField(notice, PG_DIAG_SOURCE_FILE);
+    return file != NULL && (strcmp(file, "varsup.c") == 0 || strcmp(file, "multixact.c") == 0);
+}
+
+/* A server can warn and then report success: after a wait for a standby that was cancelled the
+ * commit is there, and may be gone after a failover. So whatever it warns of is not taken for done.
+ */
+static void on_notice(void *context, const PGresult *notice)
+{
+    struct connection *connection = context;
+    const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    log_debug("database notice", LOG_FIELDS(log_string("detail", PQresultErrorMessage(notice))));
+    if (connection->unanswered == 0 || severity == NULL || strcmp(severity, "WARNING") != 0 ||
+        is_about_transaction_numbers(notice))
+        return;
+    connection->doubted = true;
+    note_error(connection, PQresultErrorMessage(notice));
 }
 
 static int lose(struct connection *connection)
@@ -120,7 +137,7 @@ struct connection *connection_open(const struct connection_options *options)
         free(connection);
         return NULL;
     }
-    PQsetNoticeProcessor(connection->pg, on_notice, NULL);
+    PQsetNoticeReceiver(connection->pg, on_notice, connection);
     connection->status = CONNECTION_CONNECTING;
     connection->events = EPOLLOUT;
     if (PQstatus(connection->pg) == CONNECTION_BAD)
@@ -210,7 +227,8 @@ static struct connection_result first_row(struct connection *connection)
 static struct connection_result done(struct connection *connection)
 {
     connection->unanswered--;
-    return (struct connection_result){.kind = CONNECTION_DONE};
+    return (struct connection_result){.kind = connection->doubted ? CONNECTION_FAILED
+                                                                  : CONNECTION_DONE};
 }
 
 struct connection_result connection_next(struct connection *connection)

@@ -39,7 +39,7 @@ enum connection_result_kind {
     CONNECTION_ROW,     /* the first row of a statement's rows, in `values` */
     CONNECTION_NO_ROW,  /* a statement was executed and gave no row */
     CONNECTION_DONE,    /* a script, or a prepared statement, is complete (committed) */
-    CONNECTION_FAILED,  /* the server refused a statement: see connection_error() */
+    CONNECTION_FAILED,  /* the server refused a statement, or doubts it: see connection_error() */
 };
 
 struct connection_result {

@@ -77,6 +77,8 @@ static void note_row(struct database *database, const struct connection_result *
 {
     if (database->state == CHECKING) {
         database->schema_there = row->values[0] != NULL && strcmp(row->values[0], "t") == 0;
+    } else if (database->state == REGISTERING && row->columns == 2) {
+        ledger_found(&database->ledger, to_integer(row->values[0]));
     } else if (database->state == REGISTERING && row->columns == 3) {
         database->answered = true;
         ledger_registered(&database->ledger, (int)to_integer(row->values[0]),
@@ -84,6 +86,8 @@ static void note_row(struct database *database, const struct connection_result *
     } else if (database->state == READY) {
         database->answered = true;
         database->count = to_integer(row->values[0]);
+        database->wants_trim =
+            row->columns == 2 && row->values[1] != NULL && strcmp(row->values[1], "t") == 0;
     }
 }
 
@@ -118,6 +122,28 @@ static void query_missed(struct database *database, enum query query)
         database->callbacks->read_lost(database->context);
 }
 
+static void use_answer(struct database *database, enum query query)
+{
+    switch (query) {
+    case QUERY_BATCH:
+        ledger_committed(&database->ledger, database->count);
+        database->callbacks->batch_committed(database->context, database->count);
+        break;
+    case QUERY_READ:
+    case QUERY_CHECK:
+        if (!ledger_saw(&database->ledger, database->count))
+            query_missed(database, query);
+        else if (query == QUERY_READ)
+            database->callbacks->count_read(database->context, database->count);
+        break;
+    case QUERY_TOUCH:
+        if (database->wants_trim)
+            database_lose(database,
+                          "registering anew, as the ledger has slots of writers long gone");
+        break;
+    }
+}
+
 /* A query in the pipeline is complete, and so committed. */
 static void query_done(struct database *database)
 {
@@ -130,12 +156,7 @@ static void query_done(struct database *database)
     database->answered = false;
     database->proof_ms = clock_monotonic_ms();
     backoff_reset(&database->backoff);
-    if (query == QUERY_BATCH) {
-        ledger_committed(&database->ledger);
-        database->callbacks->batch_committed(database->context, database->count);
-    } else if (query == QUERY_READ) {
-        database->callbacks->count_read(database->context, database->count);
-    }
+    use_answer(database, query);
 }
 
 static void handle_results(struct database *database)
@@ -295,14 +316,20 @@ bool database_can_read(const struct database *database)
     return can_send(database, QUERY_READ);
 }
 
+int64_t database_room(const struct database *database)
+{
+    return INT64_MAX - database->ledger.highest;
+}
+
 void database_send_batch(struct database *database, int64_t size)
 {
-    char size_text[24], ticket_text[24];
-    const char *const parameters[] = {size_text, ticket_text};
+    char size_text[24], ticket_text[24], highest_text[24];
+    const char *const parameters[] = {size_text, ticket_text, highest_text};
 
     snprintf(size_text, sizeof size_text, "%" PRId64, size);
     snprintf(ticket_text, sizeof ticket_text, "%" PRId64, ledger_next_ticket(&database->ledger));
-    send_query(database, QUERY_BATCH, SCHEMA_BATCH, 2, parameters);
+    snprintf(highest_text, sizeof highest_text, "%" PRId64, database->ledger.highest);
+    send_query(database, QUERY_BATCH, SCHEMA_BATCH, 3, parameters);
 }
 
 void database_read(struct database *database)
@@ -317,4 +344,7 @@ void database_write_metrics(const struct database *database, FILE *out)
     metrics_write_counter(out, "pingpong_database_reconnects_total",
                           "Connections that became ready after the first one.",
                           database->reconnects);
+    metrics_write_counter(out, "pingpong_history_lost_total",
+                          "Times that the database was found behind, or other than it was left.",
+                          database->histories_lost);
 }

@@ -59,6 +59,9 @@ bool database_is_ready(const struct database *database, int64_t now_ms);
 bool database_can_send_batch(const struct database *database);
 bool database_can_read(const struct database *database);
 
+/* How much can still be added to the counter, as far as is known. */
+int64_t database_room(const struct database *database);
+
 /* Adds `size` to the counter. Its end is one call of batch_committed() or batch_resolved(). Only
  * after database_can_send_batch(). */
 void database_send_batch(struct database *database, int64_t size);
@@ -67,7 +70,8 @@ void database_send_batch(struct database *database, int64_t size);
  * database_can_read(). */
 void database_read(struct database *database);
 
-/* Writes pingpong_database_up and pingpong_database_reconnects_total. */
+/* Writes pingpong_database_up, pingpong_database_reconnects_total and
+ * pingpong_history_lost_total. */
 void database_write_metrics(const struct database *database, FILE *out);
 
 #endif

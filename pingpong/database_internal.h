@@ -37,6 +37,7 @@ struct database {
     bool created;  /* the schema, in this attempt */
     bool answered; /* the script under way gave the row that was asked for */
     bool schema_there;
+    bool wants_trim; /* registering anew would make the ledger much smaller */
 
     struct ledger ledger;
     struct query_queue queries; /* under way, at most one of each kind */
@@ -46,6 +47,7 @@ struct database {
 
     bool was_ready;
     uint64_t reconnects;
+    uint64_t histories_lost;
     char last_error[256]; /* what was logged, so that it is logged once */
 };
 

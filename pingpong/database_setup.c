@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Longer than replicas pause between attempts, with time for one. */
+#define HISTORY_PAUSE_MS (3 * BACKOFF_LONGEST_MS)
+
 static void connect_to(struct database *database, const char *addresses, int count)
 {
     const struct database_options *options = database->options;
@@ -93,7 +96,8 @@ static void register_writer(struct database *database)
 {
     char sql[SCHEMA_SQL_SIZE];
 
-    schema_register_sql(sql, database->ledger.writer, ledger_new_key(&database->ledger));
+    schema_register_sql(sql, database->ledger.writer, ledger_new_key(&database->ledger),
+                        database->ledger.highest);
     run_script(database, REGISTERING, sql);
 }
 
@@ -115,6 +119,41 @@ static void create_schema(struct database *database)
     run_script(database, CREATING, schema_create_sql);
 }
 
+static void say_what_is_lost(const struct ledger *ledger, enum ledger_history history)
+{
+    if (history == LEDGER_BEHIND)
+        log_error("the database has lost numbers that were given",
+                  LOG_FIELDS(log_integer("from", ledger->found_count + 1),
+                             log_integer("to", ledger->highest)));
+    else
+        log_error("the database is not as it was left: numbers that were given may be lost",
+                  LOG_FIELDS(log_integer("count", ledger->found_count)));
+}
+
+/* The registration has raised the count to the highest number that is known here. Before counting
+ * on, other replicas, which have lost the same database, get time to do so too. */
+static void outlive_history(struct database *database, enum ledger_history history)
+{
+    say_what_is_lost(&database->ledger, history);
+    database->histories_lost++;
+    if (ledger_adopt(&database->ledger))
+        database->callbacks->batch_resolved(database->context, LEDGER_UNKNOWN, 0);
+    database_lose(database, "waiting for other replicas to raise the count");
+    database->deadline_ms = clock_monotonic_ms() + HISTORY_PAUSE_MS;
+}
+
+static void registered(struct database *database)
+{
+    enum ledger_history history = ledger_compare(&database->ledger);
+
+    if (!database->answered)
+        create_schema(database);
+    else if (history == LEDGER_KEPT)
+        prepare(database);
+    else
+        outlive_history(database, history);
+}
+
 bool database_script_done(struct database *database)
 {
     switch (database->state) {
@@ -128,10 +167,7 @@ bool database_script_done(struct database *database)
         register_writer(database);
         break;
     case REGISTERING:
-        if (database->answered)
-            prepare(database);
-        else
-            create_schema(database);
+        registered(database);
         break;
     case PREPARING:
         return true;

@@ -14,6 +14,11 @@ int64_t ledger_new_key(struct ledger *ledger)
     return ledger->key;
 }
 
+void ledger_found(struct ledger *ledger, int64_t count)
+{
+    ledger->found_count = count;
+}
+
 void ledger_registered(struct ledger *ledger, int slot, int64_t ticket, int64_t count)
 {
     ledger->slot = slot;
@@ -21,14 +26,34 @@ void ledger_registered(struct ledger *ledger, int slot, int64_t ticket, int64_t 
     ledger->count = count;
 }
 
+/* A new slot proves nothing: others may take the slot of a writer that is away. */
+enum ledger_history ledger_compare(const struct ledger *ledger)
+{
+    if (ledger->found_count < ledger->highest)
+        return LEDGER_BEHIND;
+    if (ledger->registered && ledger->found >= 0 && ledger->found != ledger->recorded &&
+        ledger->found != ledger->lost_ticket)
+        return LEDGER_CHANGED;
+    return LEDGER_KEPT;
+}
+
+bool ledger_saw(struct ledger *ledger, int64_t count)
+{
+    if (count < ledger->highest)
+        return false;
+    ledger->highest = count;
+    return true;
+}
+
 int64_t ledger_next_ticket(struct ledger *ledger)
 {
     return ++ledger->key;
 }
 
-void ledger_committed(struct ledger *ledger)
+void ledger_committed(struct ledger *ledger, int64_t count)
 {
     ledger->recorded = ledger->key;
+    (void)ledger_saw(ledger, count);
 }
 
 void ledger_lost(struct ledger *ledger)
@@ -45,6 +70,16 @@ static enum ledger_outcome judge(const struct ledger *ledger)
     return ledger->found == ledger->recorded ? LEDGER_NOT_COMMITTED : LEDGER_UNKNOWN;
 }
 
+bool ledger_adopt(struct ledger *ledger)
+{
+    if (ledger->lost_ticket != 0 && judge(ledger) != LEDGER_UNKNOWN)
+        return false;
+    bool lost = ledger->lost_ticket != 0;
+    ledger->lost_ticket = 0;
+    ledger->recorded = ledger->found;
+    return lost;
+}
+
 bool ledger_settle(struct ledger *ledger, enum ledger_outcome *outcome)
 {
     bool lost = ledger->lost_ticket != 0;
@@ -52,6 +87,8 @@ bool ledger_settle(struct ledger *ledger, enum ledger_outcome *outcome)
     if (lost)
         *outcome = judge(ledger);
     ledger->lost_ticket = 0;
+    ledger->registered = true;
+    (void)ledger_saw(ledger, ledger->found_count);
     /* From here on this is what the next loss is judged by. Not before: the attempt could still
      * have failed, and the question come up again. */
     ledger->recorded = ledger->found;

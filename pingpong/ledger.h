@@ -9,6 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether the database is the one that this process has counted in. */
+enum ledger_history {
+    LEDGER_KEPT,
+    LEDGER_BEHIND,  /* the count is lower than one that was seen: numbers given are lost */
+    LEDGER_CHANGED, /* this writer's record is not as it was left */
+};
+
 /* What became of a batch that was under way when a connection was lost. */
 enum ledger_outcome {
     LEDGER_COMMITTED,     /* once; `count` is the count after it */
@@ -18,11 +25,14 @@ enum ledger_outcome {
 
 struct ledger {
     char writer[IDENTITY_UUID_SIZE];
-    int slot;            /* of the last registration */
-    int64_t count;       /* the count that it found recorded */
-    int64_t key;         /* of the registration, then of the last batch: the next builds on it */
-    int64_t recorded;    /* the last ticket that the database is known to have held */
-    int64_t found;       /* the ticket that the last registration found */
+    int slot;         /* of the last registration */
+    int64_t count;    /* the count that it found recorded */
+    int64_t key;      /* of the registration, then of the last batch: the next builds on it */
+    int64_t recorded; /* the last ticket that the database is known to have held */
+    int64_t highest;  /* count that was ever committed or read */
+    bool registered;  /* once at least */
+    int64_t found;    /* the ticket that the last registration found; below 0: none, a new slot */
+    int64_t found_count; /* the count that it found in the counter */
     int64_t lost_ticket; /* 0: none */
 };
 
@@ -32,14 +42,28 @@ void ledger_init(struct ledger *ledger);
 /* A new key to register with. Nothing sent before can apply once the registration is committed. */
 int64_t ledger_new_key(struct ledger *ledger);
 
-/* The registration's row. May come again and again, until ledger_settle(). */
+/* The count that the registration finds. Call it before ledger_registered(), which takes the
+ * registration's row. Both may come again and again, until ledger_settle(). */
+void ledger_found(struct ledger *ledger, int64_t count);
 void ledger_registered(struct ledger *ledger, int slot, int64_t ticket, int64_t count);
+
+/* Compares what the last registration has found with what is known. After anything but LEDGER_KEPT
+ * take it as it is by ledger_adopt() and register again. */
+enum ledger_history ledger_compare(const struct ledger *ledger);
+
+/* Takes the database's history for the true one. Returns whether the outcome of a lost batch is
+ * thereby gone (LEDGER_UNKNOWN); otherwise it is still to be settled. */
+bool ledger_adopt(struct ledger *ledger);
+
+/* A count that was committed or read. Returns false if it is lower than one that was seen before:
+ * then the database's history went back. */
+bool ledger_saw(struct ledger *ledger, int64_t count);
 
 /* The ticket of a batch that is sent now. */
 int64_t ledger_next_ticket(struct ledger *ledger);
 
-/* The batch under way was committed. */
-void ledger_committed(struct ledger *ledger);
+/* The batch under way was committed; `count` is the count after it. */
+void ledger_committed(struct ledger *ledger, int64_t count);
 
 /* The connection was lost while a batch was under way. */
 void ledger_lost(struct ledger *ledger);

@@ -3,13 +3,37 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* Only ours by being arbitrary. */
+#define SLOT_LOCK_CLASS 745301037
+
+/* What the promise stands on, set for the session whatever the server's, the database's or the
+ * role's defaults are or become: commits wait for the disk (a stricter choice is left), statements
+ * see what others have committed, no time-out but ours ends one, warnings are sent, and the tables
+ * are those that were made, wherever a schema of the search path has others of their name. What is
+ * left out on purpose: default_transaction_read_only, with which an operator stops the writing. */
+#define SESSION_SETTINGS                                                                          \
+    "SELECT set_config(name, value, false) FROM (VALUES"                                          \
+    " ('synchronous_commit', CASE current_setting('synchronous_commit')"                          \
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END),"                                    \
+    " ('default_transaction_isolation', 'read committed'),"                                       \
+    " ('default_transaction_deferrable', 'off'),"                                                 \
+    " ('client_min_messages', 'warning'),"                                                        \
+    " ('lock_timeout', '0'), ('transaction_timeout', '0'),"                                       \
+    " ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),"               \
+    " ('search_path', (SELECT coalesce("                                                          \
+    "(SELECT CASE WHEN count(*) = 1 THEN min(quote_ident(nspname)) END"                           \
+    " FROM pg_constraint JOIN pg_class r ON r.oid = conrelid"                                     \
+    " JOIN pg_namespace n ON n.oid = r.relnamespace"                                              \
+    " WHERE conname = 'counters_single_row' AND relname = 'counters'),"                           \
+    " (SELECT quote_ident(nspname) FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace" \
+    " WHERE r.oid = to_regclass('counters')),"                                                    \
+    " quote_ident(current_schema()), 'public') || ', pg_temp'))"                                  \
+    ") AS wanted (name, value) JOIN pg_settings USING (name);"
+
 void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
 {
-    /* A server that waits for standbys as well is left to do so. */
     snprintf(out, SCHEMA_SQL_SIZE,
-             "SET statement_timeout = %" PRId64 ";"
-             "SELECT set_config('synchronous_commit', 'on', false)"
-             " WHERE current_setting('synchronous_commit') IN ('off', 'local');"
+             "SET statement_timeout = %" PRId64 ";" SESSION_SETTINGS
              "SELECT (SELECT count(*) FROM pg_attribute"
              " WHERE attrelid = to_regclass('counters') AND NOT attisdropped"
              " AND (attname, atttypid) IN (('count', 'bigint'::regtype),"
@@ -39,40 +63,81 @@ const char schema_create_sql[] =
     " seen TIMESTAMPTZ NOT NULL DEFAULT now());"
     "COMMIT";
 
-void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key)
+/* The lowest slot that no writer has. */
+#define FREE_SLOT                                                                           \
+    "(SELECT min(s) FROM generate_series(1, (SELECT count(*) + 1 FROM pingpong_writers)) s" \
+    " WHERE NOT EXISTS (SELECT FROM pingpong_writers o WHERE o.slot = s))"
+
+/* The counter's row is the lock under which slots are given out. Taking it also waits for the end
+ * of a batch that an earlier connection's server process is still executing. */
+#define BEGIN_REGISTRATION "BEGIN; SELECT count, 0 FROM counters WHERE id = 1 FOR UPDATE;"
+
+/* Parameters: writer, expiry in seconds, slots kept, class of the lock. */
+#define FORGET_OTHERS                                                                       \
+    "DELETE FROM pingpong_writers w WHERE writer <> '%s' AND (seen < now() - interval '%d " \
+    "seconds'"                                                                              \
+    " OR (SELECT count(*) FROM pingpong_writers) > %d AND NOT EXISTS (SELECT FROM pg_locks" \
+    " WHERE locktype = 'advisory' AND classid = %d AND objid = w.slot AND objsubid = 2"     \
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())));"
+
+/* Parameters: writer, twice. */
+#define TAKE_SLOT                                                                               \
+    "INSERT INTO pingpong_writers (slot, writer, seen) SELECT " FREE_SLOT ", '%s', '-infinity'" \
+    " WHERE NOT EXISTS (SELECT FROM pingpong_writers WHERE writer = '%s');"
+
+/* Where there is a lower slot, its record goes there, and nothing fits the old place any more.
+ * Parameters: writer, twice. */
+#define MOVE_DOWN                                                                                \
+    "UPDATE counters SET ledger[3 * f - 2 : 3 * f] = ledger[3 * slot - 2 : 3 * slot],"           \
+    " ledger[3 * slot - 2 : 3 * slot] = '{0,0,0}'"                                               \
+    " FROM (SELECT slot, " FREE_SLOT "::int AS f FROM pingpong_writers WHERE writer = '%s'"      \
+    " AND seen <> '-infinity') moved"                                                            \
+    " WHERE id = 1 AND f < slot AND array_upper(ledger, 1) >= 3 * slot;"                         \
+    "UPDATE pingpong_writers SET slot = " FREE_SLOT " WHERE writer = '%s' AND slot > " FREE_SLOT \
+    ";"
+
+#define TRIM_LEDGER                                                \
+    "UPDATE counters SET ledger = ledger[1 : 3 * slots]"           \
+    " FROM (SELECT max(slot) AS slots FROM pingpong_writers) used" \
+    " WHERE id = 1 AND array_lower(ledger, 1) = 1 AND array_upper(ledger, 1) > 3 * slots;"
+
+/* Parameters: highest, key, key, highest, key, writer. */
+#define RECORD_KEY                                                                                 \
+    "UPDATE counters SET count = greatest(count, %" PRId64 "),"                                    \
+    " ledger[3 * slot - 2 : 3 * slot] = CASE"                                                      \
+    " WHEN seen = '-infinity' THEN ARRAY[%" PRId64 ", -%" PRId64 ", greatest(count, %" PRId64 ")]" \
+    " ELSE ARRAY[%" PRId64 ", ledger[3 * slot - 1], ledger[3 * slot]] END"                         \
+    " FROM pingpong_writers WHERE id = 1 AND writer = '%s'"                                        \
+    " RETURNING slot, ledger[3 * slot - 1], ledger[3 * slot];"
+
+/* Parameter: writer. */
+#define END_REGISTRATION "UPDATE pingpong_writers SET seen = now() WHERE writer = '%s'; COMMIT"
+
+void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key,
+                         int64_t highest)
 {
-    /* The counter's row is the lock under which slots are given out. Taking it also waits for the
-     * end of a batch that an earlier connection's server process is still executing. */
     snprintf(out, SCHEMA_SQL_SIZE,
-             "BEGIN;"
-             "SELECT FROM counters WHERE id = 1 FOR UPDATE;"
-             "INSERT INTO pingpong_writers (slot, writer, seen)"
-             " SELECT coalesce("
-             "(SELECT min(slot) FROM pingpong_writers"
-             " WHERE seen < now() - interval '%d seconds'),"
-             " (SELECT coalesce(max(slot), 0) + 1 FROM pingpong_writers)), '%s', '-infinity'"
-             " WHERE NOT EXISTS (SELECT FROM pingpong_writers WHERE writer = '%s')"
-             " ON CONFLICT (slot) DO UPDATE SET writer = excluded.writer, seen = excluded.seen;"
-             "UPDATE counters SET ledger[3 * slot - 2 : 3 * slot] = CASE"
-             " WHEN seen = '-infinity' THEN ARRAY[%" PRId64 ", %" PRId64 ", count]"
-             " ELSE ARRAY[%" PRId64 ", ledger[3 * slot - 1], ledger[3 * slot]] END"
-             " FROM pingpong_writers WHERE id = 1 AND writer = '%s'"
-             " RETURNING slot, ledger[3 * slot - 1], ledger[3 * slot];"
-             "UPDATE pingpong_writers SET seen = now() WHERE writer = '%s';"
-             "COMMIT",
-             SCHEMA_WRITER_EXPIRY_S, writer, writer, key, key, key, writer, writer);
+             BEGIN_REGISTRATION FORGET_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
+                 END_REGISTRATION,
+             writer, SCHEMA_WRITER_EXPIRY_S, SCHEMA_SLOTS_KEPT, SLOT_LOCK_CLASS, writer, writer,
+             writer, writer, highest, key, key, highest, key, writer, writer);
 }
 
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
-             "PREPARE " SCHEMA_BATCH " (bigint, bigint) AS UPDATE counters"
+             "PREPARE " SCHEMA_BATCH " (bigint, bigint, bigint) AS UPDATE counters"
              " SET count = count + $1, ledger[%d:%d] = ARRAY[$2, $2, count + $1]"
-             " WHERE id = 1 AND ledger[%d] = $2 - 1 RETURNING count;"
+             " WHERE id = 1 AND ledger[%d] = $2 - 1 AND count >= $3 RETURNING count;"
              "PREPARE " SCHEMA_READ " AS SELECT count FROM counters WHERE id = 1;"
              "PREPARE " SCHEMA_TOUCH " AS UPDATE pingpong_writers SET seen = now()"
-             " WHERE writer = '%s' RETURNING slot;"
+             " WHERE writer = '%s' RETURNING slot,"
+             " (SELECT array_upper(ledger, 1) / 3 > greatest(%d, 2 * (SELECT count(*)"
+             " FROM pingpong_writers WHERE seen >= now() - interval '%d seconds'))"
+             " FROM counters WHERE id = 1);"
              "PREPARE " SCHEMA_RELEASE " AS UPDATE pingpong_writers SET seen = '-infinity'"
-             " WHERE writer = '%s'",
-             3 * slot - 2, 3 * slot, 3 * slot - 2, writer, writer);
+             " WHERE writer = '%s';"
+             "SELECT pg_try_advisory_lock_shared(%d, %d)",
+             3 * slot - 2, 3 * slot, 3 * slot - 2, writer, SCHEMA_SLOTS_KEPT,
+             SCHEMA_WRITER_EXPIRY_S, writer, SLOT_LOCK_CLASS, slot);
 }

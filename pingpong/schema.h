@@ -14,8 +14,9 @@
  * ticket is the lost batch's, the batch was committed, with the recorded count; if it is the one
  * before, the batch was not committed and never will be. Registering again and again changes
  * nothing of that, so its own answer may be lost as well. The ledger is in the row that a ping
- * updates anyway: it costs neither a second row nor a second lock. Slots of writers not seen for a
- * while go to new ones, so the row grows only with how many writers there are at a time.
+ * updates anyway: it costs neither a second row nor a second lock. The lowest free slot is taken,
+ * and a writer whose slot is higher than there are writers moves down when it registers, so the row
+ * is as long as there are writers. Each has an advisory lock on its slot while it is connected.
  */
 #ifndef PINGPONG_SCHEMA_H
 #define PINGPONG_SCHEMA_H
@@ -28,10 +29,16 @@
 #define SCHEMA_WRITER_EXPIRY_S 600
 
 /* Large enough for every text below. */
-#define SCHEMA_SQL_SIZE 2048
+#define SCHEMA_SQL_SIZE 4096
 
-/* Prepared statements: batch takes its size and ticket and returns the count; read returns the
- * count; touch keeps the writer's slot and returns it; release gives it up. */
+/* So many slots are kept for writers that are not connected; of more, those go at once. A crash
+ * loop then leaves no more than these behind. */
+#define SCHEMA_SLOTS_KEPT 16
+
+/* Prepared statements: batch takes its size, its ticket and the count below which the database's
+ * history went back, and returns the count; read returns the count; touch keeps the writer's slot
+ * and returns it, and whether registering anew would make the ledger much smaller; release gives
+ * the slot up. */
 #define SCHEMA_BATCH "batch"
 #define SCHEMA_READ "read"
 #define SCHEMA_TOUCH "touch"
@@ -43,10 +50,12 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms);
 /* Makes or migrates the schema, safely when several do it together. */
 extern const char schema_create_sql[];
 
-/* Registers `writer` with the random key `key`. Gives one row of three: the slot, and the ticket
- * and count of the writer's last batch (in a slot that was not its own before: the key and the
- * count now); no such row if the counter's row is missing. */
-void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key);
+/* Registers `writer` with the random key `key`, and raises the count to `highest` if it is lower.
+ * Gives a row of two, whose first is the count that was found, and one of three: the slot, and the
+ * ticket and count of the writer's last batch (in a slot that was not its own before: the key with
+ * a minus sign, and the count now); no such rows if the counter's row is missing. */
+void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key,
+                         int64_t highest);
 
 /* Prepares the statements for the writer and its slot. */
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot);

@@ -8,14 +8,15 @@
 
 #include <cmocka.h>
 
-/* A writer that has registered in a new slot, where the key stands for the last ticket. */
+/* A writer that has registered in a new slot, where the negated key stands for the last ticket. */
 static void start(struct ledger *ledger)
 {
     enum ledger_outcome outcome;
 
     ledger_init(ledger);
     int64_t key = ledger_new_key(ledger);
-    ledger_registered(ledger, 3, key, 100);
+    ledger_found(ledger, 100);
+    ledger_registered(ledger, 3, -key, 100);
     assert_false(ledger_settle(ledger, &outcome));
 }
 
@@ -42,7 +43,7 @@ static void nothing_lost_means_nothing_to_settle(void **state)
     (void)state;
     start(&ledger);
     int64_t ticket = ledger_next_ticket(&ledger);
-    ledger_committed(&ledger);
+    ledger_committed(&ledger, 101);
     reconnect(&ledger, 3, ticket, 101);
     assert_false(ledger_settle(&ledger, &outcome));
 }
@@ -67,7 +68,7 @@ static void its_ticket_in_the_record_means_committed(void **state)
     (void)state;
     start(&ledger);
     ledger_next_ticket(&ledger);
-    ledger_committed(&ledger);
+    ledger_committed(&ledger, 101);
     int64_t lost = lose_batch(&ledger);
     reconnect(&ledger, 3, lost, 142);
     assert_true(ledger_settle(&ledger, &outcome));
@@ -83,7 +84,7 @@ static void the_ticket_before_means_not_committed(void **state)
     (void)state;
     start(&ledger);
     int64_t before = ledger_next_ticket(&ledger);
-    ledger_committed(&ledger);
+    ledger_committed(&ledger, 101);
     lose_batch(&ledger);
     reconnect(&ledger, 3, before, 101);
     assert_true(ledger_settle(&ledger, &outcome));
@@ -130,7 +131,7 @@ static void a_strange_ticket_means_unknown(void **state)
     (void)state;
     start(&ledger);
     lose_batch(&ledger);
-    int64_t unheard = ledger_new_key(&ledger);
+    int64_t unheard = -ledger_new_key(&ledger);
     reconnect(&ledger, 5, unheard, 200);
     assert_true(ledger_settle(&ledger, &outcome));
     assert_int_equal(outcome, LEDGER_UNKNOWN);
@@ -151,6 +152,117 @@ static void a_loss_is_settled_once(void **state)
     assert_false(ledger_settle(&ledger, &outcome));
 }
 
+static void a_lower_count_is_behind(void **state)
+{
+    struct ledger ledger;
+
+    (void)state;
+    start(&ledger);
+    int64_t ticket = ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 142);
+    ledger_found(&ledger, 141);
+    reconnect(&ledger, 3, ticket, 141);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_BEHIND);
+    ledger_found(&ledger, 142);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_KEPT);
+}
+
+static void a_count_that_was_only_read_is_known_as_well(void **state)
+{
+    struct ledger ledger;
+
+    (void)state;
+    start(&ledger);
+    assert_true(ledger_saw(&ledger, 500));
+    assert_true(ledger_saw(&ledger, 500));
+    assert_false(ledger_saw(&ledger, 499));
+    assert_int_equal(ledger.highest, 500);
+}
+
+/* A backup of an earlier batch, after which others have counted on. */
+static void an_older_ticket_is_another_history(void **state)
+{
+    struct ledger ledger;
+    enum ledger_outcome outcome;
+
+    (void)state;
+    start(&ledger);
+    int64_t older = ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 101);
+    ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 102);
+    ledger_found(&ledger, 200);
+    reconnect(&ledger, 3, older, 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_CHANGED);
+    assert_false(ledger_adopt(&ledger));
+    reconnect(&ledger, 3, older, 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_KEPT);
+    assert_false(ledger_settle(&ledger, &outcome));
+    assert_int_equal(ledger.highest, 200);
+}
+
+/* Others may have taken the slot of a writer that was away for long. */
+static void a_new_slot_is_no_other_history(void **state)
+{
+    struct ledger ledger;
+
+    (void)state;
+    start(&ledger);
+    ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 101);
+    ledger_found(&ledger, 101);
+    reconnect(&ledger, 5, -ledger_new_key(&ledger), 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_KEPT);
+}
+
+/* The lost batch may have been committed in the history that is gone: it is not sent again. */
+static void a_batch_lost_with_its_history_is_unknown(void **state)
+{
+    struct ledger ledger;
+    enum ledger_outcome outcome;
+
+    (void)state;
+    start(&ledger);
+    int64_t older = ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 101);
+    ledger_next_ticket(&ledger);
+    ledger_committed(&ledger, 102);
+    lose_batch(&ledger);
+    ledger_found(&ledger, 101);
+    reconnect(&ledger, 3, older, 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_BEHIND);
+    assert_true(ledger_adopt(&ledger));
+    ledger_found(&ledger, 102);
+    reconnect(&ledger, 3, older, 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_KEPT);
+    assert_false(ledger_settle(&ledger, &outcome));
+}
+
+/* The history went back, but not behind the lost batch, or to just before it. */
+static void a_batch_that_the_history_still_tells_of_is_settled(void **state)
+{
+    (void)state;
+    for (int committed = 0; committed < 2; committed++) {
+        struct ledger ledger;
+        enum ledger_outcome outcome;
+
+        start(&ledger);
+        int64_t before = ledger_next_ticket(&ledger);
+        ledger_committed(&ledger, 101);
+        assert_true(ledger_saw(&ledger, 150));
+        int64_t lost = lose_batch(&ledger);
+        for (int64_t count = 102; count <= 150; count += 48) {
+            ledger_found(&ledger, count);
+            reconnect(&ledger, 3, committed ? lost : before, 102);
+            assert_int_equal(ledger_compare(&ledger), count < 150 ? LEDGER_BEHIND : LEDGER_KEPT);
+            if (count < 150)
+                assert_false(ledger_adopt(&ledger));
+        }
+        assert_true(ledger_settle(&ledger, &outcome));
+        assert_int_equal(outcome, committed ? LEDGER_COMMITTED : LEDGER_NOT_COMMITTED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +274,12 @@ int main(void)
         cmocka_unit_test(registering_again_changes_no_judgement),
         cmocka_unit_test(a_strange_ticket_means_unknown),
         cmocka_unit_test(a_loss_is_settled_once),
+        cmocka_unit_test(a_lower_count_is_behind),
+        cmocka_unit_test(a_count_that_was_only_read_is_known_as_well),
+        cmocka_unit_test(an_older_ticket_is_another_history),
+        cmocka_unit_test(a_new_slot_is_no_other_history),
+        cmocka_unit_test(a_batch_lost_with_its_history_is_unknown),
+        cmocka_unit_test(a_batch_that_the_history_still_tells_of_is_settled),
     };
     return cmocka_run_group_tests_name("ledger", tests, NULL, NULL);
 }
