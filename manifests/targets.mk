@@ -18,4 +18,4 @@ lint-manifests: ## the manifests' policies
 manifests-apiserver-test: ## the same manifests against a real API server (built from source: minutes)
 	@scripts/install-packages run manifests
 	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate apiserver
-	$(MANIFESTS_PYTEST) tests/manifests/test_apiserver.py
+	$(MANIFESTS_PYTEST) tests/manifests/test_apiserver.py tests/manifests/test_edits.py

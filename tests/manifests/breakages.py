@@ -158,6 +158,17 @@ def a_kind_that_the_project_forbids(objects, argo):
 
 
 @breaks(delivery.argocd)
+def an_autoscaler_before_its_rollout(objects, argo):
+    del of_kind(objects, "HorizontalPodAutoscaler")[0]["metadata"]["annotations"]
+
+
+@breaks(delivery.argocd)
+def an_ingress_that_holds_others_up(objects, argo):
+    find(objects, "Service", "pingpong-svc")["metadata"]["annotations"] = {
+        "argocd.argoproj.io/sync-wave": "3"}
+
+
+@breaks(delivery.argocd)
 def data_that_a_prune_takes(objects, argo):
     del find(objects, "Namespace", "log-pong")["metadata"]["annotations"]
 
@@ -179,6 +190,39 @@ def a_configuration_under_a_lasting_name(objects):
 @breaks(pods.configuration)
 def a_generated_name_that_did_not_arrive(objects):
     container(objects)["envFrom"][0]["configMapRef"]["name"] = "pingpong-config"
+
+
+@breaks(pods.concern)
+def a_database_that_restarts_for_a_setting_of_pingpong(objects):
+    for item in of_kind(objects, "ConfigMap"):
+        if "DB_USER" in item["data"]:
+            item["data"]["LOG_LEVEL"] = "debug"
+
+
+def the_job(objects):
+    (job,) = of_kind(objects, "Job")
+    return job
+
+
+@breaks(pods.jobs)
+def a_job_that_blocks_its_own_edit(objects):
+    the_job(objects)["metadata"]["name"] = "postgres-secret"
+
+
+@breaks(pods.jobs)
+def a_job_that_an_edited_script_blocks(objects):
+    volume = the_job(objects)["spec"]["template"]["spec"]["volumes"][0]
+    volume["configMap"]["name"] += "-g7k95thf2m"
+
+
+@breaks(pods.database_names)
+def a_secret_of_another_role(objects):
+    find(objects, "ConfigMap", "postgres-secret-scripts")["data"]["USERNAME"] = "pong"
+
+
+@breaks(pods.database_names, overlay="production")
+def a_cluster_with_another_database(objects):
+    spec_of(objects, "Cluster", "postgres")["bootstrap"]["initdb"]["database"] = "app"
 
 
 @breaks(pods.configuration)
@@ -315,6 +359,11 @@ def a_port_where_nothing_listens(objects):
 @breaks(network.services)
 def a_service_of_one_version_only(objects):
     spec_of(objects, "Service", "pingpong-svc")["selector"]["rollouts-pod-template-hash"] = "abc"
+
+
+@breaks(network.services, overlay="local")
+def a_database_found_only_after_a_probe(objects):
+    del spec_of(objects, "Service", "postgres-svc")["publishNotReadyAddresses"]
 
 
 @breaks(network.services, overlay="production")

@@ -224,6 +224,12 @@ def argocd(objects: Objects, argo: Objects):
             for i in spec.get("ignoreDifferences", []))
         if not ignored or "RespectIgnoreDifferences=true" not in options:
             yield "Application: fights the autoscaler"
+    scalers = of_kind(objects, "HorizontalPodAutoscaler")
+    if any(_wave(scaler) <= _wave(rollout) for scaler in scalers for rollout in of_kind(objects, "Rollout")):
+        yield "HorizontalPodAutoscaler: made before its Rollout, the first sync fails"
+    for item in of_kind(objects, "Ingress"):
+        if any(_wave(other) >= _wave(item) for other in objects if other is not item):
+            yield f"{name_of(item)}: what comes after it waits for its address"
     for item in of_kind(objects, "Namespace", "StatefulSet", "Cluster"):
         kept = item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-options", "")
         if kept != "Prune=false,Delete=false":
@@ -231,6 +237,10 @@ def argocd(objects: Objects, argo: Objects):
     for item in of_kind(objects, "Job"):
         if "argocd.argoproj.io/hook" not in item["metadata"].get("annotations", {}):
             yield f"{name_of(item)}: out of sync once its TTL removes it"
+
+
+def _wave(item: dict) -> int:
+    return int(item["metadata"].get("annotations", {}).get("argocd.argoproj.io/sync-wave", 0))
 
 
 def _group_kind(item: dict) -> tuple[str, str]:

@@ -54,6 +54,8 @@ def services(objects: Objects):
         service = find(objects, "Service", "postgres-svc")
         if not service or service["spec"].get("clusterIP") != "None":
             yield "Service postgres-svc is missing or not headless"
+        elif service["spec"].get("publishNotReadyAddresses") is not True:
+            yield "Service postgres-svc: after a restart pings wait for the database's next probe"
     host = next((c["data"]["DB_HOST"] for c in of_kind(objects, "ConfigMap")
                  if "DB_HOST" in c.get("data", {})), None)
     made = {s["metadata"]["name"] for s in of_kind(objects, "Service")}
@@ -66,7 +68,8 @@ def routes(objects: Objects):
     """The three public paths, by one Ingress or one HTTPRoute, to ports that exist."""
     found = set()
     for item in of_kind(objects, "Ingress"):
-        if item["metadata"].get("annotations") or item["spec"].get("ingressClassName"):
+        notes = [key for key in item["metadata"].get("annotations", {}) if not key.startswith("argocd.")]
+        if notes or item["spec"].get("ingressClassName"):
             yield f"{name_of(item)}: is for one controller only"
         for rule in item["spec"]["rules"]:
             for path in rule["http"]["paths"]:

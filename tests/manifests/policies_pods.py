@@ -164,7 +164,7 @@ def _references(workload: dict):
 
 
 def configuration(objects: Objects):
-    """Every key that is used exists, and an edit of it starts new pods."""
+    """Every key that is used exists, and an edit of it starts new pods (see jobs for Jobs)."""
     known = {item["metadata"]["name"]: set(item.get("data", {}))
              for item in of_kind(objects, "ConfigMap")}
     used = set()
@@ -176,7 +176,8 @@ def configuration(objects: Objects):
                 yield f"{name_of(workload)}: no {kind} {name}"
             elif key is not None and key not in keys:
                 yield f"{name_of(workload)}: {kind} {name} has no key {key}"
-            if kind == "ConfigMap" and name not in CLUSTER_CONFIG and not GENERATED.search(name):
+            lasting = name in CLUSTER_CONFIG or workload["kind"] == "Job"
+            if kind == "ConfigMap" and not lasting and not GENERATED.search(name):
                 yield f"{name_of(workload)}: an edit of ConfigMap {name} starts no new pods"
         for container in containers(workload):
             for mount in container.get("volumeMounts", []):
@@ -186,6 +187,45 @@ def configuration(objects: Objects):
         name, labels = item["metadata"]["name"], item["metadata"].get("labels", {})
         if name not in used and "grafana_dashboard" not in labels:
             yield f"ConfigMap {name}: nobody uses it"
+
+
+def concern(objects: Objects):
+    """An edit starts only pods that read what was edited: who reads a ConfigMap reads all of it."""
+    known = {item["metadata"]["name"]: set(item.get("data", {}))
+             for item in of_kind(objects, "ConfigMap")}
+    for workload in workloads(objects):
+        read: dict[str, set] = {}
+        for kind, name, key in _references(workload):
+            if kind == "ConfigMap" and name in known and workload["kind"] != "Job":
+                read.setdefault(name, set()).update(known[name] if key is None else {key})
+        for name, keys in read.items():
+            for key in sorted(known[name] - keys):
+                yield f"{name_of(workload)}: starts anew for {key} of ConfigMap {name}, which it does not read"
+
+
+def jobs(objects: Objects):
+    """A Job's template cannot be changed: another one has another name, and nothing edits it from afar."""
+    for job in of_kind(objects, "Job"):
+        if not GENERATED.search(job["metadata"]["name"]):
+            yield f"{name_of(job)}: an edit of its template is refused while it is there"
+        for kind, name, _ in _references(job):
+            if kind == "ConfigMap" and GENERATED.search(name):
+                yield f"{name_of(job)}: an edit of ConfigMap {name} changes its template"
+        if not job["spec"].get("ttlSecondsAfterFinished"):
+            yield f"{name_of(job)}: stays for ever"
+
+
+def database_names(objects: Objects):
+    """One role and one database, wherever they are named."""
+    data = {key: value for item in of_kind(objects, "ConfigMap") for key, value in item.get("data", {}).items()}
+    if not data.get("DB_USER") or not data.get("DB_NAME"):
+        yield "DB_USER or DB_NAME is not said"
+    if data.get("USERNAME", data.get("DB_USER")) != data.get("DB_USER"):
+        yield f"the Secret is for {data['USERNAME']}, DB_USER is {data.get('DB_USER')}"
+    for cluster in of_kind(objects, "Cluster"):
+        made = cluster["spec"]["bootstrap"]["initdb"]
+        if (made["owner"], made["database"]) != (data.get("DB_USER"), data.get("DB_NAME")):
+            yield f"{name_of(cluster)}: makes {made['database']} of {made['owner']}"
 
 
 def secrets(objects: Objects):
@@ -254,4 +294,5 @@ def spread(objects: Objects):
             yield f"{name_of(workload)}: one pod cannot be replaced without a gap"
 
 
-POLICIES = [restricted, resources, images, probes, drain, configuration, secrets, tokens, spread]
+POLICIES = [restricted, resources, images, probes, drain, configuration, concern, jobs,
+            database_names, secrets, tokens, spread]
