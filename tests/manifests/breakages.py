@@ -346,6 +346,18 @@ def a_budget_that_blocks_drains(objects):
     budget["selector"]["matchLabels"]["app.kubernetes.io/name"] = "postgres"
 
 
+@breaks(network.settings)
+def a_service_name_inside_a_setting(objects):
+    for entry in reader(objects)["env"]:
+        if entry["name"] == "PINGPONG_URL":
+            entry["value"] = "http://pingpong-svc:3001/ping"
+
+
+@breaks(network.settings)
+def a_renamed_service(objects):
+    find(objects, "Service", "pingpong-svc")["metadata"]["name"] = "two-pingpong-svc"
+
+
 @breaks(network.selectors)
 def a_service_of_nobody(objects):
     spec_of(objects, "Service", "pingpong-svc")["selector"]["app.kubernetes.io/name"] = "pong"

@@ -11,6 +11,17 @@ CLUSTER_WIDE = {"Namespace"}
 CLUSTER_PODS = {"cnpg.io/cluster": "postgres"}
 
 
+def settings(objects: Objects):
+    """The names of Services inside settings are names of Services that are there."""
+    made = {s["metadata"]["name"] for s in of_kind(objects, "Service")}
+    for workload in workloads(objects):
+        for container in containers(workload):
+            values = {e["name"]: e.get("value", "") for e in container.get("env", [])}
+            service, url = values.get("PINGPONG_SERVICE"), values.get("PINGPONG_URL")
+            if url and (not url.startswith("http://$(PINGPONG_SERVICE):") or service not in made):
+                yield f"{name_of(workload)}: asks for a ping at {url}, {service}"
+
+
 def selectors(objects: Objects):
     """Each selector selects pods that exist, each port is one that they listen on."""
     for workload in workloads(objects):
@@ -214,4 +225,4 @@ def storage(objects: Objects):
         yield "wants exactly one database"
 
 
-POLICIES = [selectors, services, routes, network, namespaces, storage]
+POLICIES = [settings, selectors, services, routes, network, namespaces, storage]

@@ -64,17 +64,21 @@ def argocd(variant: str = "argocd") -> str:
 
 @functools.cache
 def combination(components: tuple[str, ...]) -> str:
-    """The base with these components, as an overlay of one's own would have it."""
+    return customised(components)
+
+
+def customised(components: tuple[str, ...], resource: str = "base", **more) -> str:
+    """The base with these components, as an overlay of one's own would have it, with more of its fields."""
     # kustomize takes relative paths only, and no file from outside a root.
     with tempfile.TemporaryDirectory() as folder:
         def relative(path: Path) -> str:
             return os.path.relpath(path, os.path.realpath(folder))
         text = yaml.safe_dump({
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-            "namespace": "log-pong", "resources": [relative(MANIFESTS / "base")],
+            "namespace": "log-pong", "resources": [relative(MANIFESTS / resource)],
             "components": [relative(MANIFESTS / "components" / name) for name in components],
             "images": [{"name": f"log-pong/{name}", "newTag": "f" * 40}
-                       for name in ("pingpong", "reader", "writer")]})
+                       for name in ("pingpong", "reader", "writer")], **more})
         Path(folder, "kustomization.yaml").write_text(text, encoding="utf-8")
         return build(Path(folder))
 
