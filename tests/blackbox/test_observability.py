@@ -30,7 +30,7 @@ OWN = {
         "pingpong_pings_total": "counter", "pingpong_pings_failed_total": "counter", "pingpong_batch_size": "histogram",
         "pingpong_commit_duration_seconds": "histogram", "pingpong_queue_length": "gauge", "pingpong_batch_holding": "gauge",
         "pingpong_database_up": "gauge", "pingpong_database_reconnects_total": "counter",
-        "pingpong_recovered_batches_total": "counter",
+        "pingpong_recovered_batches_total": "counter", "pingpong_history_lost_total": "counter",
     },
     "reader": {
         "log_output_upstream_requests_total": "counter", "log_output_upstream_duration_seconds": "histogram",

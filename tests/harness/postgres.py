@@ -71,27 +71,44 @@ class Cluster:
         self.postmaster: subprocess.Popen | None = None
         self._stopped: list[int] = []
         try:
-            self._initdb({**_SETTINGS, **(settings or {})})
+            self.log.touch()
+            self.own(self.directory, self.log)
+            self._make_data()
+            self.configure({"port": self.port, "unix_socket_directories": self.directory,
+                            **self._defaults, **(settings or {})})
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
 
-    def _initdb(self, settings: Mapping[str, object]) -> None:
+    _defaults: Mapping[str, object] = _SETTINGS
+
+    def _make_data(self) -> None:
         password = self.directory / "password"
         password.write_text(PASSWORD)
-        self.log.touch()
-        if os.geteuid() == 0:
-            for path in (self.directory, password, self.log):
-                shutil.chown(path, "postgres", "postgres")
-        done = subprocess.run([self.bin / "initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", password,
-                               "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "-N"],
-                              capture_output=True, text=True, cwd=self.directory, **_identity())
+        self.own(password)
+        self._run("initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", password, "--auth=scram-sha-256", "-E", "UTF8",
+                  "--locale=C", "-N")
+
+    def _run(self, program: str, *arguments: object) -> None:
+        """One of PostgreSQL's programs, as the server's user."""
+        done = subprocess.run([self.bin / program, *arguments], capture_output=True, text=True, cwd=self.directory, **_identity())
         if done.returncode:
-            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
+
+    def own(self, *paths: Path) -> None:
+        """Gives files to the server's user."""
+        if os.geteuid() == 0:
+            for path in paths:
+                shutil.chown(path, "postgres", "postgres")
+
+    def configure(self, settings: Mapping[str, object]) -> None:
+        """Adds to postgresql.conf; reload() or a restart makes it so."""
         with open(self.data / "postgresql.conf", "a", encoding="utf-8") as conf:
-            conf.write(f"port = {self.port}\nunix_socket_directories = '{self.directory}'\n")
             for name, value in settings.items():
                 conf.write(f"{name} = '{value}'\n")
+
+    def reload(self) -> None:
+        self.query("SELECT pg_reload_conf()")
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -176,6 +193,16 @@ class Cluster:
     def __exit__(self, *_: object) -> None:
         self.destroy()
 
+    def replicate_to(self, standby: "Standby | None") -> None:
+        """Waits until the standby streams; from then on no commit is confirmed before it has it.
+        None: alone again."""
+        if standby is not None:
+            eventually(standby.streams, 30, "the standby streaming")
+        self.configure({"synchronous_standby_names": standby.name if standby else ""})
+        self.reload()
+        if standby is not None:
+            eventually(lambda: self.query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), 10, "a synchronous standby")
+
     # -- its processes --------------------------------------------------------------------------
 
     def children(self) -> list[int]:
@@ -231,6 +258,34 @@ class Cluster:
         """pingpong's DB_* settings for this cluster (port: of a proxy in between)."""
         return {"DB_HOST": "127.0.0.1", "DB_PORT": str(port or self.port), "DB_USER": user,
                 "DB_PASSWORD": password, "DB_NAME": database}
+
+
+class Standby(Cluster):
+    """A streaming copy of a running cluster, made by pg_basebackup; not started until start().
+
+        with Cluster() as primary, Standby(primary, name="second") as standby:
+            primary.replicate_to(standby)     # from here on no commit is confirmed without it
+            primary.kill(); standby.promote()
+    """
+
+    _defaults: Mapping[str, object] = {}
+
+    def __init__(self, primary: Cluster, settings: Mapping[str, object] | None = None, *, name: str = "standby", **options: Any):
+        self.primary, self.name = primary, name
+        super().__init__(settings, **options)
+
+    def _make_data(self) -> None:
+        source = f"host=127.0.0.1 port={self.primary.port} user={SUPERUSER} password={PASSWORD} application_name={self.name}"
+        self._run("pg_basebackup", "-D", self.data, "-d", source, "-R", "-X", "stream", "-c", "fast")
+
+    def streams(self) -> bool:
+        """Whether the primary sends to it."""
+        return bool(self.primary.query("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = %s",
+                                       (self.name,)))
+
+    def promote(self, timeout: float = 30.0) -> None:
+        """Makes it a primary; returns when it takes writes."""
+        assert self.query("SELECT pg_promote(true, %s)", (int(timeout),)) == [(True,)], "the standby was not promoted"
 
 
 def _signal(pid: int, number: int) -> None:

@@ -19,6 +19,7 @@ METRICS = {
     "pingpong_pings_total", "pingpong_pings_failed_total", "pingpong_batch_size",
     "pingpong_commit_duration_seconds", "pingpong_queue_length", "pingpong_database_up",
     "pingpong_database_reconnects_total", "pingpong_recovered_batches_total",
+    "pingpong_history_lost_total",
     # reader
     "log_output_upstream_requests_total", "log_output_upstream_duration_seconds",
     "log_output_upstream_queue_length", "log_output_shared_file_age_seconds",

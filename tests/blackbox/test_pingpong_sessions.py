@@ -1,0 +1,151 @@
+"""What an administrator's defaults may be, or become, without a number being given twice."""
+
+from __future__ import annotations
+
+from typing import Iterator
+
+import pytest
+
+from harness.http import get, metrics
+from harness.postgres import Cluster
+from harness.process import eventually
+from programs import Database, Program, in_threads, pingpong as make_pingpong, pong
+
+HOSTILE = {
+    "synchronous_commit": "off",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "client_min_messages": "error",
+    "lock_timeout": "1",
+    "statement_timeout": "300",
+    "idle_in_transaction_session_timeout": "1",
+    "idle_session_timeout": "300",
+    "DateStyle": "SQL, DMY",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "Pacific/Kiritimati",
+    "standard_conforming_strings": "off",
+    "array_nulls": "off",
+    "quote_all_identifiers": "on",
+    "plan_cache_mode": "force_custom_plan",
+    "enable_indexscan": "off",
+    "search_path": "elsewhere, public",
+}
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL whose defaults the test may change."""
+    with Cluster() as running:
+        yield running
+
+
+def statement(level: str, database: Database, name: str, value: str) -> str:
+    # A list is given word by word.
+    shown = value if name in ("search_path", "DateStyle") else f"'{value}'"
+    return {"server": f"ALTER SYSTEM SET {name} = {shown}",
+            "database": f'ALTER DATABASE "{database.name}" SET {name} = {shown}',
+            "role": f'ALTER ROLE "{database.role}" SET {name} = {shown}'}[level]
+
+
+def turn_against(database: Database, level: str) -> None:
+    known = {row[0] for row in database.query("SELECT name FROM pg_settings")}
+    for name, value in HOSTILE.items():
+        if name in known:
+            database.query(statement(level, database, name, value))
+    database.query("SELECT pg_reload_conf()")
+
+
+def shadow(database: Database) -> None:
+    """Tables of the same names in a schema that comes first."""
+    for sql in ("CREATE SCHEMA elsewhere", f'GRANT ALL ON SCHEMA elsewhere TO "{database.role}"',
+                "CREATE TABLE elsewhere.counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL, ledger BIGINT[] NOT NULL DEFAULT '{}')",
+                "CREATE TABLE elsewhere.pingpong_writers (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
+                " seen TIMESTAMPTZ NOT NULL DEFAULT now())",
+                "INSERT INTO elsewhere.counters (count) VALUES (0)",
+                f'GRANT ALL ON ALL TABLES IN SCHEMA elsewhere TO "{database.role}"'):
+        database.query(sql)
+
+
+def count_on(programs: list[Program], first: int) -> int:
+    """Pings by several clients of all programs at once: each number from `first` on comes once."""
+    def client(index: int) -> list[int]:
+        return [pong(get(programs[index % len(programs)].port, "/ping")) for _ in range(20)]
+    numbers = sorted(number for got in in_threads(8, client) for number in got)
+    assert numbers == list(range(first, first + 160))
+    return first + 160
+
+
+def reconnect(database: Database, program: Program) -> None:
+    before = metrics(program.port)["pingpong_database_reconnects_total"]
+    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                   (database.name,))
+    eventually(lambda: metrics(program.port)["pingpong_database_reconnects_total"] > before
+               and get(program.port, "/healthz").status == 200, 20, "connected anew")
+
+
+@pytest.mark.parametrize("level", ["server", "database", "role"])
+def test_hostile_defaults_change_nothing(own_cluster: Cluster, level: str) -> None:
+    """Set while connected, then found on new connections, by old processes and by new ones."""
+    database = Database(own_cluster)
+    with make_pingpong(database.env()) as first, make_pingpong(database.env()) as second:
+        next_number = count_on([first, second], 1)
+        shadow(database)
+        turn_against(database, level)
+        next_number = count_on([first, second], next_number)
+        reconnect(database, first)
+        next_number = count_on([first, second], next_number)
+        with make_pingpong(database.env()) as third:
+            next_number = count_on([first, second, third], next_number)
+        assert metrics(first.port)["pingpong_history_lost_total"] == 0
+    assert database.query("SELECT count FROM public.counters") == [(next_number - 1,)]
+    assert database.query("SELECT count FROM elsewhere.counters") == [(0,)]
+
+
+def test_a_crash_loses_nothing_although_commits_were_told_not_to_wait(own_cluster: Cluster) -> None:
+    """Whoever does not wait for the disk loses what the WAL writer has not written yet."""
+    own_cluster.query("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    own_cluster.restart()
+    database = Database(own_cluster)
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 1
+        own_cluster.query("ALTER SYSTEM SET synchronous_commit = off")
+        own_cluster.query("SELECT pg_reload_conf()")
+        assert [pong(get(running.port, "/ping")) for _ in range(20)] == list(range(2, 22))
+        own_cluster.kill()
+        own_cluster.start()
+        eventually(lambda: get(running.port, "/healthz").status == 200, 30, "ready again")
+        assert pong(get(running.port, "/ping")) == 22
+        assert metrics(running.port)["pingpong_history_lost_total"] == 0
+
+
+@pytest.mark.parametrize("chosen, kept", [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"),
+                                          ("remote_apply", "remote_apply")])
+def test_a_stricter_commit_is_left(own_cluster: Cluster, chosen: str, kept: str) -> None:
+    """Seen in what a session of the daemon does: pg_stat_activity shows no settings, a log line does."""
+    database = Database(own_cluster)
+    database.query(f'ALTER ROLE "{database.role}" SET synchronous_commit = {chosen}')
+    # Asked from within: a trigger of the owner's writes down what its session has.
+    with make_pingpong(database.env()) as running:
+        database.query("CREATE TABLE seen (value TEXT)")
+        database.query(f'GRANT INSERT ON seen TO "{database.role}"')
+        database.query("CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+                       " $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$")
+        database.query("CREATE TRIGGER note AFTER UPDATE ON counters EXECUTE FUNCTION note()")
+        assert pong(get(running.port, "/ping")) == 1
+    assert {row[0] for row in database.query("SELECT value FROM seen")} == {kept}
+
+
+def test_an_operator_may_stop_the_writing(own_cluster: Cluster) -> None:
+    """default_transaction_read_only is obeyed: nothing is counted, and it says so, until it is taken back."""
+    database = Database(own_cluster)
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 1
+        database.query(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+        database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+                       (database.name,))
+        eventually(lambda: get(running.port, "/healthz").status == 500, 20, "not ready")
+        answer = get(running.port, "/ping")
+        assert answer.status == 503 and answer.json()["error"].endswith("this ping was not counted")
+        own_cluster.query(f'ALTER DATABASE "{database.name}" RESET default_transaction_read_only')
+        eventually(lambda: get(running.port, "/healthz").status == 200, 20, "ready again")
+        assert pong(get(running.port, "/ping")) == 2
