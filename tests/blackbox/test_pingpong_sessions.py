@@ -6,31 +6,11 @@ from typing import Iterator
 
 import pytest
 
+from harness import hostile
 from harness.http import get, metrics
 from harness.postgres import Cluster
 from harness.process import eventually
 from programs import Database, Program, in_threads, pingpong as make_pingpong, pong
-
-HOSTILE = {
-    "synchronous_commit": "off",
-    "default_transaction_isolation": "serializable",
-    "default_transaction_deferrable": "on",
-    "client_min_messages": "error",
-    "lock_timeout": "1",
-    "statement_timeout": "300",
-    "idle_in_transaction_session_timeout": "1",
-    "idle_session_timeout": "300",
-    "DateStyle": "SQL, DMY",
-    "IntervalStyle": "sql_standard",
-    "TimeZone": "Pacific/Kiritimati",
-    "standard_conforming_strings": "off",
-    "array_nulls": "off",
-    "quote_all_identifiers": "on",
-    "plan_cache_mode": "force_custom_plan",
-    "enable_indexscan": "off",
-    "search_path": "elsewhere, public",
-}
-
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
@@ -39,30 +19,9 @@ def own_cluster() -> Iterator[Cluster]:
         yield running
 
 
-def statement(level: str, database: Database, name: str, value: str) -> str:
-    # A list is given word by word.
-    shown = value if name in ("search_path", "DateStyle") else f"'{value}'"
-    return {"server": f"ALTER SYSTEM SET {name} = {shown}",
-            "database": f'ALTER DATABASE "{database.name}" SET {name} = {shown}',
-            "role": f'ALTER ROLE "{database.role}" SET {name} = {shown}'}[level]
-
-
 def turn_against(database: Database, level: str) -> None:
     known = {row[0] for row in database.query("SELECT name FROM pg_settings")}
-    for name, value in HOSTILE.items():
-        if name in known:
-            database.query(statement(level, database, name, value))
-    database.query("SELECT pg_reload_conf()")
-
-
-def shadow(database: Database) -> None:
-    """Tables of the same names in a schema that comes first."""
-    for sql in ("CREATE SCHEMA elsewhere", f'GRANT ALL ON SCHEMA elsewhere TO "{database.role}"',
-                "CREATE TABLE elsewhere.counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL, ledger BIGINT[] NOT NULL DEFAULT '{}')",
-                "CREATE TABLE elsewhere.pingpong_writers (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
-                " seen TIMESTAMPTZ NOT NULL DEFAULT now())",
-                "INSERT INTO elsewhere.counters (count) VALUES (0)",
-                f'GRANT ALL ON ALL TABLES IN SCHEMA elsewhere TO "{database.role}"'):
+    for sql in hostile.statements(level, database.name, database.role, known):
         database.query(sql)
 
 
@@ -83,13 +42,14 @@ def reconnect(database: Database, program: Program) -> None:
                and get(program.port, "/healthz").status == 200, 20, "connected anew")
 
 
-@pytest.mark.parametrize("level", ["server", "database", "role"])
+@pytest.mark.parametrize("level", hostile.LEVELS)
 def test_hostile_defaults_change_nothing(own_cluster: Cluster, level: str) -> None:
     """Set while connected, then found on new connections, by old processes and by new ones."""
     database = Database(own_cluster)
     with make_pingpong(database.env()) as first, make_pingpong(database.env()) as second:
         next_number = count_on([first, second], 1)
-        shadow(database)
+        for sql in hostile.shadow(database.role):
+            database.query(sql)
         turn_against(database, level)
         next_number = count_on([first, second], next_number)
         reconnect(database, first)
