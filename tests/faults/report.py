@@ -12,6 +12,7 @@ from harness.postgres import binaries
 from harness.process import BUILD, run
 from scenario import Result
 
+README_BEGIN, README_END = "<!-- written by make test-faults -->", "<!-- so far -->"
 COLUMNS = ("fault", "times", "replicas", "requests", "acknowledged", "errors", "recovery", "verdict")
 
 
@@ -37,17 +38,17 @@ def text_table(results: Sequence[Result]) -> str:
 def markdown(results: Sequence[Result], seconds: float) -> str:
     lines = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
     lines += [f"| {' | '.join(cell.replace('|', '/') for cell in row(result))} |" for result in results]
-    held = sum(result.verdict == "held" for result in results)
     return f"""# What happens when things break
 
-Made by `make test-faults` on {datetime.date.today().isoformat()} in {seconds:.0f} s: {held} of {len(results)} held.
+Made by `make test-faults`. {summary(results, seconds)}
 {_versions()}
 
 Clients on many connections record every request with its start, its end and its number or error while
 the fault happens, several times in a row. A checker then proves from that history that every number was
 given once, that a ping sent after another's answer has the larger number, and that the final count is
 what was acknowledged plus at most those whose client was told "unknown", or told nothing. The checker is
-tested with wrong histories, and the scenarios with services that make the usual mistakes.
+tested with wrong histories, and the scenarios with services that make the usual mistakes. What is promised, and on
+what it stands, is in [promise.md](promise.md).
 
 *Recovery* is the longest time from the end of the fault (a cut connection: from the cut) to an acknowledged
 ping, page or line that was asked for after it; with several replicas, on the slowest of them. For slow clients it
@@ -76,6 +77,38 @@ def _versions() -> str:
             f"{system}, Linux {platform.release()}, {os.cpu_count()} cores.")
 
 
-def write(path: Path, results: Sequence[Result], seconds: float) -> None:
-    path.parent.mkdir(exist_ok=True)
+def kinds(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """The results by what was broken, with however many replicas."""
+    found: dict[str, list[Result]] = {}
+    for result in results:
+        found.setdefault(result.title, []).append(result)
+    return found
+
+
+def short(results: Sequence[Result]) -> str:
+    """A line a kind, for the README."""
+    lines = ["| fault | times | requests | verdict |", "|---|---:|---:|---|"]
+    for title, same in kinds(results).items():
+        verdicts = {result.verdict for result in same}
+        verdict = next(word for word in ("violated", "skipped", "held") if word in verdicts)
+        lines.append(f"| {title} | {sum(r.times for r in same)} | {sum(r.requests for r in same):,} | {verdict} |")
+    return "\n".join(lines)
+
+
+def summary(results: Sequence[Result], seconds: float) -> str:
+    held = sum(result.verdict == "held" for result in results)
+    return (f"On {datetime.date.today().isoformat()}: {sum(result.times for result in results)} faults of {len(kinds(results))} kinds in "
+            f"{seconds / 60:.0f} minutes, {sum(result.requests for result in results):,} requests; {held} of {len(results)} runs held.")
+
+
+def into_readme(text: str, results: Sequence[Result], seconds: float) -> str:
+    """The README with what stands between its two marks replaced."""
+    head, _, rest = text.partition(README_BEGIN)
+    _, mark, tail = rest.partition(README_END)
+    assert mark, f"README.md lacks {README_BEGIN} or {README_END}"
+    return f"{head}{README_BEGIN}\n{summary(results, seconds)}\n\n{short(results)}\n{README_END}{tail}"
+
+
+def write(path: Path, readme: Path, results: Sequence[Result], seconds: float) -> None:
     path.write_text(markdown(results, seconds), encoding="utf-8")
+    readme.write_text(into_readme(readme.read_text(encoding="utf-8"), results, seconds), encoding="utf-8")

@@ -91,7 +91,7 @@ def main() -> int:
     violated = sum(result.verdict == "violated" for result in results)
     print(f"\n{len(results)} runs in {seconds:.0f} s, {violated} violated")
     if not options.names and not options.replicas:
-        report.write(DOCUMENT, results, seconds)
+        report.write(DOCUMENT, ROOT / "README.md", results, seconds)
     return 1 if violated or not results else 0
 
 

@@ -70,7 +70,7 @@ def clients_vanish(cluster: Cluster, result: Result) -> None:
 def queue_full(cluster: Cluster, result: Result) -> None:
     env = {"PING_QUEUE_MAX": 20, "PING_TIMEOUT_MS": 1500}
     with Bed(cluster, result, connections=150, env=env) as bed:
-        for _ in range(3):
+        for _ in range(8):
             began = time.monotonic()
             with closing(cluster.connect(bed.database)) as blocker:
                 blocker.autocommit = False

@@ -26,7 +26,7 @@ def postgres_killed(cluster: Cluster, result: Result) -> None:
 @scenario("postgres-restarted", "PostgreSQL restarted (fast, immediate)")
 def postgres_restarted(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
-        for mode in ("fast", "immediate", "fast", "immediate"):
+        for mode in ("fast", "immediate") * 5:
             cluster.restart(mode)
             bed.recovered(time.monotonic())
 
@@ -57,7 +57,7 @@ def backend_hung(cluster: Cluster, result: Result) -> None:
 @scenario("backend-killed", "one PostgreSQL session killed (SIGKILL: all restart; SIGTERM)")
 def backend_killed(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
-        for number in (signal.SIGKILL, signal.SIGTERM) * 2:
+        for number in (signal.SIGKILL, signal.SIGTERM) * 6:
             pid = _session(cluster, bed)
             # After a SIGKILL the postmaster ends and replaces all of its processes.
             going = set(cluster.children()) if number == signal.SIGKILL else {pid}

@@ -16,7 +16,7 @@ CUTS = (Point.AFTER_COMMIT, Point.BEFORE_REQUEST, Point.AFTER_REQUEST, Point.MID
 @scenario("tcp-reset", "connection reset around COMMIT (before, during, after, half an answer)")
 def tcp_reset(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, proxied=True) as bed:
-        for point in (*CUTS, *CUTS, *CUTS):
+        for point in CUTS * 15:
             cut = bed.proxy.arm(point, Action.RESET).wait(5)
             bed.recovered(cut, more=60)
 
@@ -24,7 +24,7 @@ def tcp_reset(cluster: Cluster, result: Result) -> None:
 @scenario("tcp-black-hole", "connection black-holed around COMMIT (before, during, after, half an answer)")
 def tcp_black_hole(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, proxied=True) as bed:
-        for point in (*CUTS, *CUTS):
+        for point in CUTS * 2:
             # Only this connection is dead: pingpong has to give it up and make another by itself.
             bed.recovered(bed.proxy.arm(point, Action.BLACKHOLE).wait(5), more=60)
             bed.proxy.heal()
@@ -33,7 +33,7 @@ def tcp_black_hole(cluster: Cluster, result: Result) -> None:
 @scenario("reset-while-recovering", "answer of COMMIT lost, and the next connections cut too")
 def reset_while_recovering(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, proxied=True) as bed:
-        for again in (1, 2, 3):
+        for again in (1, 2, 3) * 4:
             first = bed.proxy.arm(Point.AFTER_COMMIT, Action.RESET)
             first.wait(5)
             last = bed.proxy.arm(Point.AFTER_COMMIT, Action.RESET, times=again, only_writes=False)
@@ -86,7 +86,7 @@ def partition(cluster: Cluster, result: Result) -> None:
 def slow_network(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, proxied=True) as bed:
         bed.proxy.latency = 0.05
-        for _ in range(3):
+        for _ in range(8):
             late = bed.proxy.arm(Point.AFTER_COMMIT, Action.DELAY, delay=0.8).wait(5)
             bed.recovered(late, more=60)
         result.require(bed.failed() == 0, f"{bed.failed()} requests failed although nothing was lost")

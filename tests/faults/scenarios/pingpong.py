@@ -12,7 +12,7 @@ from scenario import Result, scenario
 @scenario("pingpong-killed", "pingpong killed (SIGKILL), started again")
 def pingpong_killed(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
-        for _ in range(5):
+        for _ in range(15):
             name, victim = next(iter(bed.replicas.items()))
             victim.kill()
             bed.load.remove(name)
@@ -26,7 +26,7 @@ def pingpong_killed(cluster: Cluster, result: Result) -> None:
 def rolling_update(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, env={"DRAIN_MS": 1500}) as bed:
         bed.load.follow_health = True
-        for _ in range(4):
+        for _ in range(8):
             name, old = next(iter(bed.replicas.items()))
             fresh = bed.start_replica()
             ready(bed.replicas[fresh])

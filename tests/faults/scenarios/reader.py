@@ -125,7 +125,7 @@ def reader_pingpong_hung(cluster: Cluster, result: Result) -> None:
 @scenario("reader-pingpong-gone", "the page while pingpong is gone (SIGKILL)", replicas=(1,))
 def reader_pingpong_gone(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, connections=0) as bed, Page(result, _first(bed).port) as page:
-        for _ in range(3):
+        for _ in range(8):
             name, gone = next(iter(bed.replicas.items()))
             gone.kill()
             page.without_pong()
@@ -141,7 +141,7 @@ def _first(bed: Bed) -> Daemon:
 
 @scenario("reader-garbage", f"the page while pingpong answers garbage ({len(GARBAGE)} kinds)", replicas=(None,))
 def reader_garbage(cluster: Cluster, result: Result) -> None:
-    _bad_upstream(result, tuple(GARBAGE))
+    _bad_upstream(result, tuple(GARBAGE) * 2)
 
 
 @scenario("reader-endless", "the page while pingpong's answer is huge, endless, or byte by byte", replicas=(None,))

@@ -220,7 +220,7 @@ def writer_killed(cluster: Cluster, result: Result) -> None:
     try:
         with Shared(result, directory) as shared:
             shared.writer.env["INTERVAL_MS"] = "10"  # to be hit while it writes or cuts the file
-            for index in range(10):
+            for index in range(50):
                 shared.writer.kill()
                 if index < 2:
                     shared.wait_stale()
