@@ -279,6 +279,12 @@ def killed_while_draining(objects):
 
 
 @breaks(pods.drain)
+def a_drain_that_nobody_set(objects):
+    for item in of_kind(objects, "ConfigMap"):
+        item["data"].pop("DRAIN_MS", None)
+
+
+@breaks(pods.drain)
 def a_second_drain(objects):
     container(objects)["lifecycle"] = {"preStop": {"sleep": {"seconds": 5}}}
 
@@ -288,6 +294,11 @@ def a_second_drain(objects):
 @breaks(pods.images)
 def a_floating_tag(objects):
     container(objects)["image"] = "ghcr.io/owner/log-pong-pingpong:latest"
+
+
+@breaks(pods.images)
+def a_short_name(objects):
+    container(objects, "StatefulSet", "postgres")["image"] = "postgres:17"
 
 
 @breaks(pods.images)

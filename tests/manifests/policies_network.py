@@ -110,7 +110,7 @@ def _backend(objects: Objects, item: dict, name: str, port):
         yield f"{name_of(item)}: no port {port} of Service {name}"
 
 
-def _allows(objects: Objects, side: str, pod: dict, peer: dict, port) -> bool:
+def allows(objects: Objects, side: str, pod: dict, peer: dict, port) -> bool:
     """Whether the policies of one side let a pod exchange with a peer on a port.
 
     The peer is {"labels": ...} for a pod of the namespace, {"namespace": ...} for
@@ -181,9 +181,9 @@ def network(objects: Objects):
     """Closed both ways by default, and exactly the needed ways are open."""
     for source, target, number, named, may in _flows(objects):
         out = "labels" not in source or any(
-            _allows(objects, "Egress", source["labels"], target, port) for port in (number, named))
+            allows(objects, "Egress", source["labels"], target, port) for port in (number, named))
         into = "labels" not in target or any(
-            _allows(objects, "Ingress", target["labels"], source, port) for port in (number, named))
+            allows(objects, "Ingress", target["labels"], source, port) for port in (number, named))
         if (out and into) != may:
             yield f"{source} to {target}, port {number}: {'closed' if may else 'open'}"
 

@@ -69,12 +69,15 @@ def resources(objects: Objects):
 def images(objects: Objects, local: bool = False):
     for _, container, where in each_container(objects):
         reference, _, digest = container["image"].partition("@")
+        mine = local and reference.startswith("log-pong/")
+        if not mine and "." not in reference.partition("/")[0]:
+            yield f"{where}: {reference} is short for what each runtime reads in its own way"
         tag = reference.rpartition(":")[2] if ":" in reference.rpartition("/")[2] else ""
         if reference != reference.lower():
             yield f"{where}: {reference} is no valid name"
         if not tag and not digest:
             yield f"{where}: {reference} has no tag"
-        ours = "log-pong" in reference
+        ours = "log-pong" in reference.rpartition("/")[2] or reference.startswith("log-pong/")
         if ours and not local and not FULL_COMMIT.fullmatch(tag):
             yield f"{where}: {reference} is not tagged by a full commit"
         if not ours and not re.match(r"v?[0-9]", tag):
@@ -134,11 +137,20 @@ def drain(objects: Objects):
                 yield f"{name_of(workload)}, {container['name']}: the daemons drain by themselves"
             if container["name"] not in DAEMONS:
                 continue
-            values = {item["name"]: item.get("value") for item in container.get("env", [])}
+            values = settings(objects, container)
             if not values.get("DRAIN_MS"):
                 yield f"{name_of(workload)}: DRAIN_MS is not said"
             elif grace_ms <= int(values["DRAIN_MS"]) + REQUEST_TIMEOUT_MS:
                 yield f"{name_of(workload)}: killed before it has drained"
+
+
+def settings(objects: Objects, container: dict) -> dict:
+    """What a container's environment says, its ConfigMaps included."""
+    values: dict = {}
+    for source in container.get("envFrom", []):
+        found = find(objects, "ConfigMap", source.get("configMapRef", {}).get("name"))
+        values |= found["data"] if found else {}
+    return values | {item["name"]: item.get("value") for item in container.get("env", [])}
 
 
 def _references(workload: dict):
@@ -235,7 +247,8 @@ def secrets(objects: Objects):
     secret_name = re.compile(r"(?i)(password|passwd|token|secret)$")
     for _, container, where in each_container(objects):
         for item in container.get("env", []):
-            if secret_name.search(item["name"]) and item.get("value"):
+            # This one is the list of users, without passwords.
+            if secret_name.search(item["name"]) and item.get("value") and item["name"] != "NSS_WRAPPER_PASSWD":
                 yield f"{where}: {item['name']} has a value"
     for item in of_kind(objects, "ConfigMap"):
         for key, value in item.get("data", {}).items():

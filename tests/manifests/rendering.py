@@ -77,7 +77,8 @@ def customised(components: tuple[str, ...], resource: str = "base", **more) -> s
             "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
             "namespace": "log-pong", "resources": [relative(MANIFESTS / resource)],
             "components": [relative(MANIFESTS / "components" / name) for name in components],
-            "images": [{"name": f"log-pong/{name}", "newTag": "f" * 40}
+            "images": [{"name": f"log-pong/{name}", "newTag": "f" * 40,
+                        "newName": f"ghcr.io/owner/log-pong-{name}"}
                        for name in ("pingpong", "reader", "writer")], **more})
         Path(folder, "kustomization.yaml").write_text(text, encoding="utf-8")
         return build(Path(folder))

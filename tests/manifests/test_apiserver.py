@@ -158,6 +158,12 @@ def test_the_secret_is_made_once_and_never_replaced(cluster, make_secret):
     assert secret(cluster)[0] == data
 
 
+def test_a_proxy_for_the_rest_of_the_world_is_not_asked(make_secret):
+    (port,) = clusters.free_ports(1)
+    proxies = {name: f"http://127.0.0.1:{port}" for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    assert make_secret(**proxies) == (0, "made Secret postgres-app\n")
+
+
 def test_each_password_is_another(cluster, make_secret):
     seen = set()
     for _ in range(5):

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from rendering import MANIFESTS
+from rendering import MANIFESTS, combination, containers, find, parse
 
 SCRIPT = MANIFESTS / "base/postgres/initialise.sh"
 # Everything that a careless script would trip over.
@@ -50,14 +50,14 @@ def volume():
         shutil.rmtree(folder)
 
 
-def in_container(volume, *command, **options):
-    """Starts a command as the user postgres, the first process of a namespace of its own."""
+def in_container(volume, *command, user="postgres", more=None, **options):
+    """Starts a command as the user, the first process of a namespace of its own."""
     environment = {"PATH": f"{binaries()}:/usr/bin:/bin", "PGDATA": f"{volume}/data/pgdata",
                    "APP_ROLE": "pingpong", "APP_DATABASE": "pingpong", "TMPDIR": f"{volume}/tmp",
-                   "APP_PASSWORD_FILE": f"{volume}/password"}
+                   "APP_PASSWORD_FILE": f"{volume}/password", **(more or {})}
     return subprocess.Popen(
-        ["unshare", "--pid", "--fork", "setpriv", "--reuid=postgres",
-         "--regid=postgres", "--clear-groups", *command],
+        ["unshare", "--pid", "--fork", "setpriv", f"--reuid={user}",
+         f"--regid={user}", "--clear-groups", *command],
         env=environment, cwd=volume, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, **options)
 
@@ -70,8 +70,8 @@ def kill(process):
     process.communicate(timeout=30)
 
 
-def initialise(volume):
-    process = in_container(volume, "bash", "initialise.sh")
+def initialise(volume, **options):
+    process = in_container(volume, "bash", "initialise.sh", **options)
     output, _ = process.communicate(timeout=120)
     return process.returncode, output
 
@@ -82,10 +82,10 @@ def free_port():
 
 
 @contextmanager
-def server(volume):
+def server(volume, arguments=(), **options):
     port = free_port()
-    process = in_container(volume, "postgres", "-c", "listen_addresses=127.0.0.1", "-p", str(port),
-                           "-c", f"unix_socket_directories={volume}/sockets")
+    process = in_container(volume, "postgres", *arguments, "-c", "listen_addresses=127.0.0.1", "-p", str(port),
+                           "-c", f"unix_socket_directories={volume}/sockets", **options)
     try:
         deadline = time.monotonic() + 60
         while connects(port) == "no answer":
@@ -190,3 +190,66 @@ def test_killed_at_any_moment_it_starts_afresh(volume):
         with server(volume) as port:
             assert connects(port) == "yes"
     assert interrupted >= 3
+
+
+# As OpenShift gives one to a namespace: no user of the image has it.
+STRANGER = "1000660000"
+
+
+def openshift_environment(volume):
+    """What the component gives the containers, with /tmp as it is here."""
+    stateful = find(parse(combination(("openshift",))), "StatefulSet", "postgres")
+    for container in containers(stateful):
+        given = {e["name"]: e.get("value") for e in container["env"]}
+        assert given["NSS_WRAPPER_PASSWD"] == "/tmp/passwd"
+    names = ("LD_PRELOAD", "NSS_WRAPPER_PASSWD", "NSS_WRAPPER_GROUP")
+    return {name: given[name].replace("/tmp", f"{volume}/tmp") for name in names}
+
+
+def test_it_runs_as_a_user_that_the_image_does_not_know(volume):
+    for name in ("data", "tmp", "sockets"):
+        os.chown(volume / name, int(STRANGER), int(STRANGER))
+    status, output = initialise(volume, user=STRANGER)
+    assert status != 0 and "could not look up effective user ID" in output
+    more = openshift_environment(volume)
+    status, output = initialise(volume, user=STRANGER, more=more)
+    assert status == 0, output
+    with server(volume, user=STRANGER, more=more) as port:
+        assert connects(port) == "yes"
+        assert "no pg_hba.conf entry" in connects(port, user="postgres")
+        # Where kubectl exec lands.
+        said = in_container(volume, "psql", "-h", f"{volume}/sockets", "-p", str(port), "-U", "postgres",
+                            "-Atc", "SELECT current_user", user=STRANGER, more=more)
+        assert said.communicate(timeout=30)[0] == "postgres\n"
+
+
+def test_files_of_another_version_are_left_alone_and_said(volume):
+    """No crash loop: it says what to do, and waits for it to be done."""
+    assert initialise(volume)[0] == 0
+    version = volume / "data/pgdata/PG_VERSION"
+    ours = version.read_text("ascii").strip()
+    version.write_text(f"{int(ours) - 1}\n", "ascii")
+    before = {path: path.stat().st_mtime_ns for path in (volume / "data").rglob("*")}
+    process = in_container(volume, "bash", "initialise.sh", more={"TERMINATION_LOG": f"{volume}/tmp/termination"})
+    try:
+        said = [process.stdout.readline() for _ in range(3)]
+        assert f"of PostgreSQL {int(ours) - 1}; this image has PostgreSQL {ours}" in said[0]
+        text = "".join(said)
+        assert 'under "From one PostgreSQL to the next"' in text
+        deadline = time.monotonic() + 30
+        while (volume / "tmp/termination").read_text("utf-8") != text:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert process.poll() is None
+    finally:
+        kill(process)
+    assert before == {path: path.stat().st_mtime_ns for path in (volume / "data").rglob("*")}
+    assert '## From one PostgreSQL to the next' in (MANIFESTS / "README.md").read_text("utf-8")
+
+
+def test_no_huge_pages_are_asked_for(volume):
+    assert initialise(volume)[0] == 0
+    stateful = find(parse(combination(())), "StatefulSet", "postgres")
+    (main,) = containers(stateful, init=False)
+    with server(volume, main["args"]) as port:
+        assert query(connect(port), "SHOW huge_pages") == [("off",)]

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(
 
 # Who reads what; the Job reads its script once, and is left as it is.
 READERS = {"log-output-config": {"Deployment log-output"},
+           "reader-config": {"Deployment log-output"},
            "pingpong-config": {"Deployment pingpong"},
            "database-config": {"Deployment pingpong", "StatefulSet postgres"},
            "postgres-scripts": {"StatefulSet postgres"},
