@@ -87,6 +87,9 @@ FORCE:
 %/common/program.o: ALL_CFLAGS += -DLOG_PONG_VERSION='"$(VERSION)"' -DLOG_PONG_COMMIT='"$(COMMIT)"'
 $(foreach program,$(PROGRAMS),$(eval $(BUILD)/$(program).objects/common/program.o: $(BUILD)/identity))
 
+# What the assembler puts into it is no header.
+$(BUILD)/reader.objects/log-output/reader/page/document.o: $(wildcard log-output/reader/page/browser/*)
+
 run: ## install, build and run everything here until Ctrl-C
 	@scripts/install-packages build run
 	@$(MAKE) --no-print-directory -j2 all

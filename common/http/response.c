@@ -89,8 +89,8 @@ enum MHD_Result http_request_send(struct http_request *request)
         const char *body = body_of(request);
         http_request_drop_response(request);
         /* The library takes the body as it is, and does not write to it. */
-        request->response = MHD_create_response_from_buffer(
-            request->length, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+        request->response =
+            MHD_create_response_from_buffer(request->length, (void *)body, MHD_RESPMEM_PERSISTENT);
         if (request->response == NULL)
             return MHD_NO;
         add_headers(request, request->response);

@@ -92,7 +92,7 @@ static int start(struct reader *reader)
         start_client(reader) != 0)
         return -1;
     set_routes(reader);
-    return 0;
+    return page_document_init(&reader->routes.document);
 }
 
 static void stop(struct reader *reader)

@@ -15,9 +15,9 @@
 #include <string.h>
 
 /* In the order in which the page takes them if its client does not care. */
-enum form { FORM_LINES, FORM_JSON, FORM_COUNT };
+enum form { FORM_LINES, FORM_JSON, FORM_DOCUMENT, FORM_COUNT };
 
-static const char *const form_types[FORM_COUNT] = {"text/plain", "application/json"};
+static const char *const form_types[FORM_COUNT] = {"text/plain", "application/json", "text/html"};
 
 static const struct http_header form_headers[] = {{"Vary", "Accept"}, {NULL, NULL}};
 
@@ -94,14 +94,22 @@ static void show_page(void *context, struct http_request *request)
 static void handle_page(void *context, struct http_request *request)
 {
     const struct routes *routes = context;
-    if (!http_refuse_speculation(request))
+
+    if (form_for(request) == FORM_DOCUMENT)
+        page_document_respond(&routes->document, request);
+    else if (!http_refuse_speculation(request))
         faults_pass(routes->faults, request, show_page, context);
 }
 
 /* Load balancers ask for this path of their own accord: it counts nothing, whatever they accept. */
 static void handle_root(void *context, struct http_request *request)
 {
-    (void)context;
+    const struct routes *routes = context;
+
+    if (form_for(request) == FORM_DOCUMENT) {
+        page_document_respond(&routes->document, request);
+        return;
+    }
     http_request_set_headers(request, form_headers);
     http_respond_text(request, 200, "OK");
 }

@@ -5,6 +5,7 @@
 #include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
+#include "page/document.h"
 #include "page/files.h"
 #include "page/lines.h"
 #include "pingpong_client.h"
@@ -22,6 +23,7 @@ struct routes {
     struct faults *faults;
     const struct pingpong_monitor *monitor;
     struct pingpong_client *client;
+    struct page_document document;
     struct page_files files;
     char lines[PAGE_LINES_SIZE];
 };

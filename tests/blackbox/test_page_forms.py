@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from pathlib import Path
 
 import pytest
 
-from harness.http import Connection, Response, get
+from harness.http import Connection, Response, get, request
 from harness.process import free_port
 from programs import Database, Program, pingpong as make_pingpong, reader as make_reader
 
 JSON = {"Accept": "application/json"}
+# As Chromium and Firefox ask when one goes to an address.
+BROWSERS = ["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+            "application/signed-exchange;v=b3;q=0.7",
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"]
 LINES = re.compile(r"file content: .*\nenv variable: .*\n.*\nPing / Pongs: (\d+|not available: .+)\n")
 
 
@@ -101,3 +107,45 @@ def test_the_root_is_short_and_counts_nothing(page_settings: dict[str, object]) 
                 answer = connection.request("GET", "/", headers)
                 assert (answer.status, answer.text, answer.headers["vary"]) == (200, "OK", "Accept")
             assert connection.request("HEAD", "/").status == 200
+
+
+@pytest.mark.parametrize("accept", BROWSERS)
+def test_a_browser_gets_one_document_that_counts_nothing(reader: Program, database: Database, accept: str) -> None:
+    answers = [get(reader.port, path, {"Accept": accept}) for path in ("/", "/log-output", "/log-output?x=y")]
+    assert database.count() == 0
+    for answer in answers:
+        assert answer.status == 200 and answer.headers["content-type"] == "text/html; charset=utf-8"
+        assert answer.headers["vary"] == "Accept" and answer.headers["cache-control"] == "no-store"
+        assert answer.body == answers[0].body and answer.body.startswith(b"<!doctype html>")
+    assert len(answers[0].body) < 40_000
+    head = request(reader.port, "HEAD", "/", {"Accept": accept})
+    assert head.status == 200 and head.headers["content-length"] == str(len(answers[0].body)) and head.body == b""
+
+
+def test_the_document_is_all_there_is(reader: Program) -> None:
+    """Nothing from elsewhere, nothing in attributes, and a policy that allows the one script and style by hash."""
+    answer = get(reader.port, "/log-output", {"Accept": "text/html"})
+    text = answer.text
+    assert not re.search(r"""\s(src|href)=["'](?!data:)|\son\w+=|\sstyle=|@import|url\(|https?://(?!www\.w3\.org/2000/svg)""", text)
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    for tag in ("script", "style"):
+        (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert policy.pop(f"{tag}-src") == f"'sha256-{digest}'"
+    assert policy == {"default-src": "'none'", "connect-src": "'self'", "img-src": "data:", "base-uri": "'none'",
+                      "form-action": "'none'", "frame-ancestors": "'none'", "require-trusted-types-for": "'script'"}
+
+
+def test_the_document_and_other_forms_share_a_connection(reader: Program) -> None:
+    with Connection(reader.port) as connection:
+        for number in range(1, 4):
+            assert connection.request("GET", "/log-output", {"Accept": "text/html"}).text.endswith("</html>\n")
+            assert connection.request("GET", "/log-output").text.endswith(f"Ping / Pongs: {2 * number - 1}\n")
+            assert connection.request("GET", "/log-output", JSON).json()["pong"] == 2 * number
+            plain = connection.request("GET", "/livez")
+            assert plain.text == "OK" and "vary" not in plain.headers and "content-security-policy" not in plain.headers
+
+
+def test_a_browsers_large_cookie_fits(reader: Program) -> None:
+    answer = get(reader.port, "/log-output", {"Accept": BROWSERS[0], "Cookie": "x=" + "y" * 2000})
+    assert answer.status == 200 and answer.text.endswith("</html>\n")
