@@ -12,7 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define STEPS_MAX 8
+#define STEPS_MAX 16
 #define EVENTS_PER_PASS 64
 
 /* One for each descriptor number that was ever watched. The generation tells an event that is

@@ -39,7 +39,7 @@ MUST_CHECK int event_loop_watch(struct event_loop *loop, int fd, uint32_t events
  * and for one that is not watched. Call it before the descriptor is closed. */
 void event_loop_forget(struct event_loop *loop, int fd);
 
-/* Adds a step; at most 8. */
+/* Adds a step; at most 16. */
 void event_loop_add_step(struct event_loop *loop, event_loop_step *step, void *context);
 
 /* Delivers SIGTERM and SIGINT as calls of `callback`, and ignores SIGPIPE. Call before threads are

@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #define VERSION_00_LENGTH (TRACE_PARENT_SIZE - 1)
+#define STATE_MEMBERS_MAX 32
 
 static bool is_lower_hex(const char *text, size_t length)
 {
@@ -42,6 +43,73 @@ int trace_parse(const char *header, struct trace *trace)
     snprintf(trace->parent_id, sizeof trace->parent_id, "%.16s", parent_id);
     snprintf(trace->flags, sizeof trace->flags, "%.2s", flags);
     return 0;
+}
+
+/* In a key: lower-case letters, digits and some signs; `*has_tenant` once there was an @. */
+static bool is_key_character(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("_-*/", c) != NULL);
+}
+
+static bool is_key_part(const char *part, size_t length, size_t length_max,
+                        bool may_begin_with_digit)
+{
+    if (length == 0 || length > length_max)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (!is_key_character(part[i]))
+            return false;
+    return (part[0] >= 'a' && part[0] <= 'z') ||
+           (may_begin_with_digit && part[0] >= '0' && part[0] <= '9');
+}
+
+/* simple-key or tenant@system (Trace Context, 3.3.1.3.1). */
+static bool is_key(const char *key, size_t length)
+{
+    const char *at = memchr(key, '@', length);
+    if (at == NULL)
+        return is_key_part(key, length, 256, true);
+    size_t tenant = (size_t)(at - key);
+    return is_key_part(key, tenant, 241, true) &&
+           is_key_part(at + 1, length - tenant - 1, 14, false);
+}
+
+/* Visible characters and spaces but , and =; not a space at the end. */
+static bool is_value(const char *value, size_t length)
+{
+    if (length == 0 || length > 256 || value[length - 1] == ' ')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if (value[i] < ' ' || value[i] > '~' || value[i] == ',' || value[i] == '=')
+            return false;
+    return true;
+}
+
+static bool is_member(const char *member, size_t length)
+{
+    const char *equals = memchr(member, '=', length);
+    if (equals == NULL)
+        return false;
+    size_t key = (size_t)(equals - member);
+    return is_key(member, key) && is_value(equals + 1, length - key - 1);
+}
+
+bool trace_state_is_valid(const char *state)
+{
+    int members = 0;
+
+    while (*state != '\0') {
+        size_t length = strcspn(state, ",");
+        const char *first = state + strspn(state, " \t"), *end = state + length;
+        while (end > first && (end[-1] == ' ' || end[-1] == '\t'))
+            end--;
+        if (first < end &&
+            (++members > STATE_MEMBERS_MAX || !is_member(first, (size_t)(end - first))))
+            return false;
+        state += length + (state[length] == ',');
+    }
+    return members > 0;
 }
 
 static void write_hex(const uint8_t *bytes, size_t count, char *out)

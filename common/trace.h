@@ -24,6 +24,10 @@ struct trace {
  * `header` may be NULL. Returns 0 and fills *trace, or -1 if there is none or it is malformed. */
 MUST_CHECK int trace_parse(const char *header, struct trace *trace);
 
+/* Whether a tracestate (all of its headers, joined by commas) has the form of the standard: at most
+ * 32 members key=value, empty ones aside. One that has not is not passed on. */
+bool trace_state_is_valid(const char *state);
+
 /* Starts a new span under `parent`, or a new, unsampled trace if `parent` is NULL, and writes the
  * traceparent to send upstream. */
 void trace_continue(const struct trace *parent, char out[TRACE_PARENT_SIZE]);

@@ -1,14 +1,16 @@
 #include "client/client.h"
 
 #include "client/multi.h"
+#include "client/pool.h"
 #include "client/transfer.h"
 #include "clock.h"
 
 #include <stdlib.h>
 
-/* In the queue until a transfer is free, then on its slot. */
+/* In the queue until a connection is free, then its owner. */
 struct call {
     struct call *next;
+    struct client_request request; /* its trace is in trace_parent */
     client_callback *callback;
     void *context;
     int64_t started_ns;
@@ -16,20 +18,12 @@ struct call {
     char trace_parent[TRACE_PARENT_SIZE];
 };
 
-/* A transfer and the call it is used for. */
-struct slot {
-    struct slot *previous, *next;
-    struct client_transfer *transfer;
-    struct call *call; /* owned; NULL: the slot is free */
-};
-
 struct client {
     struct client_options options;
     struct client_multi *multi;
+    struct client_pool *pool;
 
-    struct slot *free_slots;
-    struct slot in_flight; /* head of a list in the order of the deadlines */
-    int64_t slot_count;    /* made so far */
+    struct client_connection in_flight; /* head of a list in the order of the deadlines */
     int64_t in_flight_count;
 
     struct call *queue_first, *queue_last; /* in the order of the deadlines */
@@ -37,50 +31,19 @@ struct client {
     struct call *free_calls;
 };
 
-static struct slot *make_slot(struct client *client)
+static void add_in_flight(struct client *client, struct client_connection *connection)
 {
-    struct slot *slot = calloc(1, sizeof *slot);
-    if (slot == NULL)
-        return NULL;
-    slot->transfer = client_transfer_create(client->multi, &client->options);
-    if (slot->transfer == NULL) {
-        free(slot);
-        return NULL;
-    }
-    client->slot_count++;
-    return slot;
-}
-
-static struct slot *take_slot(struct client *client)
-{
-    struct slot *slot = client->free_slots;
-    if (slot != NULL) {
-        client->free_slots = slot->next;
-        return slot;
-    }
-    return client->slot_count < client->options.connections_max ? make_slot(client) : NULL;
-}
-
-static void release_slot(struct client *client, struct slot *slot)
-{
-    slot->call = NULL;
-    slot->next = client->free_slots;
-    client->free_slots = slot;
-}
-
-static void add_in_flight(struct client *client, struct slot *slot)
-{
-    slot->next = &client->in_flight;
-    slot->previous = client->in_flight.previous;
-    slot->previous->next = slot;
-    slot->next->previous = slot;
+    connection->next = &client->in_flight;
+    connection->previous = client->in_flight.previous;
+    connection->previous->next = connection;
+    connection->next->previous = connection;
     client->in_flight_count++;
 }
 
-static void remove_in_flight(struct client *client, struct slot *slot)
+static void remove_in_flight(struct client *client, struct client_connection *connection)
 {
-    slot->previous->next = slot->next;
-    slot->next->previous = slot->previous;
+    connection->previous->next = connection->next;
+    connection->next->previous = connection->previous;
     client->in_flight_count--;
 }
 
@@ -108,17 +71,24 @@ static void refuse_call(struct client *client, struct call *call, enum client_re
     answer_call(client, call, &answer);
 }
 
-/* Ends the transfer of a slot, whatever its state, and answers its call. */
-static void finish(struct client *client, struct slot *slot, struct client_answer *answer)
+static void stop_transfer(struct client *client, struct client_connection *connection,
+                          struct client_answer *answer)
 {
-    answer->was_sent = client_transfer_was_sent(slot->transfer);
-    client_transfer_stop(slot->transfer);
-    remove_in_flight(client, slot);
+    answer->was_sent = client_transfer_was_sent(connection->transfer);
+    client_transfer_stop(connection->transfer);
+    remove_in_flight(client, connection);
+    client_pool_give_back(client->pool, connection, answer, clock_monotonic_ms());
+}
+
+/* Ends the transfer of a connection, whatever its state, and answers its call. The answer's body
+ * is the transfer's, which is not used again before the next step. */
+static void finish(struct client *client, struct client_connection *connection,
+                   struct client_answer *answer)
+{
+    stop_transfer(client, connection, answer);
     if (answer->result == CLIENT_UNREACHABLE)
         client_addresses_suspect(client->options.addresses);
-    /* The answer's body is the transfer's: it is free only after the call is answered. */
-    answer_call(client, slot->call, answer);
-    release_slot(client, slot);
+    answer_call(client, connection->owner, answer);
 }
 
 static struct call *pop_queue(struct client *client)
@@ -129,17 +99,20 @@ static struct call *pop_queue(struct client *client)
     return call;
 }
 
-static void start(struct client *client, struct slot *slot, struct call *call)
+static void start(struct client *client, struct client_connection *connection, struct call *call)
 {
+    struct client_answer failed = {.result = CLIENT_UNREACHABLE, .body = ""};
+
     if (client->options.started != NULL)
         client->options.started(call->context);
-    if (client_transfer_start(slot->transfer, call->trace_parent, slot) != 0) {
-        refuse_call(client, call, CLIENT_UNREACHABLE);
-        release_slot(client, slot);
+    if (client_transfer_start(connection->transfer, &call->request, call->trace_parent,
+                              connection) != 0) {
+        client_pool_give_back(client->pool, connection, &failed, clock_monotonic_ms());
+        answer_call(client, call, &failed);
         return;
     }
-    slot->call = call;
-    add_in_flight(client, slot);
+    connection->owner = call;
+    add_in_flight(client, connection);
 }
 
 static bool is_wanted(const struct client *client, const struct call *call)
@@ -148,7 +121,7 @@ static bool is_wanted(const struct client *client, const struct call *call)
 }
 
 /* Returns whether calls were answered: refused, that is. */
-static bool start_queued(struct client *client)
+static bool start_queued(struct client *client, int64_t now_ms)
 {
     enum client_addresses_state addresses = client_addresses_state(client->options.addresses);
     bool any = false;
@@ -161,17 +134,28 @@ static bool start_queued(struct client *client)
             refuse_call(client, pop_queue(client), CLIENT_UNRESOLVED);
             any = true;
         } else {
-            struct slot *slot = take_slot(client);
-            if (slot == NULL)
+            struct client_connection *connection =
+                client_pool_take(client->pool, &client->queue_first->request, now_ms);
+            if (connection == NULL)
                 break;
-            start(client, slot, pop_queue(client));
+            start(client, connection, pop_queue(client));
         }
     }
     return any;
 }
 
-void client_get(struct client *client, const struct trace *parent, client_callback *callback,
-                void *context)
+static void append(struct client *client, struct call *call)
+{
+    if (client->queue_first == NULL)
+        client->queue_first = call;
+    else
+        client->queue_last->next = call;
+    client->queue_last = call;
+    client->queue_length++;
+}
+
+void client_send(struct client *client, const struct client_request *request,
+                 client_callback *callback, void *context)
 {
     const struct client_options *options = &client->options;
     int64_t room = options->queue_max + options->connections_max - client->in_flight_count;
@@ -184,18 +168,31 @@ void client_get(struct client *client, const struct trace *parent, client_callba
         callback(context, &answer);
         return;
     }
-    call->next = NULL;
-    call->callback = callback;
-    call->context = context;
-    call->started_ns = clock_monotonic_ns();
+    *call = (struct call){.request = *request,
+                          .callback = callback,
+                          .context = context,
+                          .started_ns = clock_monotonic_ns()};
     call->deadline_ms = call->started_ns / 1000000 + options->timeout_ms;
-    trace_continue(parent, call->trace_parent);
-    if (client->queue_first == NULL)
-        client->queue_first = call;
-    else
-        client->queue_last->next = call;
-    client->queue_last = call;
-    client->queue_length++;
+    trace_continue(request->trace, call->trace_parent);
+    append(client, call);
+}
+
+void client_get(struct client *client, const struct trace *parent, client_callback *callback,
+                void *context)
+{
+    client_send(client, &(struct client_request){.trace = parent}, callback, context);
+}
+
+bool client_is_free(const struct client *client)
+{
+    return client_addresses_state(client->options.addresses) != CLIENT_ADDRESSES_PENDING &&
+           client->in_flight_count + (int64_t)client->queue_length <
+               client->options.connections_max;
+}
+
+bool client_is_resolving(const struct client *client)
+{
+    return client_addresses_state(client->options.addresses) == CLIENT_ADDRESSES_PENDING;
 }
 
 size_t client_queue_length(const struct client *client)
@@ -207,14 +204,20 @@ size_t client_queue_length(const struct client *client)
 static bool collect(struct client *client)
 {
     struct client_answer answer;
-    struct slot *slot;
+    struct client_connection *connection;
     bool any = false;
 
-    while ((slot = client_transfer_next_done(client->multi, &answer)) != NULL) {
-        finish(client, slot, &answer);
+    while ((connection = client_transfer_next_done(client->multi, &answer)) != NULL) {
+        finish(client, connection, &answer);
         any = true;
     }
     return any;
+}
+
+static int64_t first_deadline_ms(const struct client *client)
+{
+    const struct call *call = client->in_flight_count > 0 ? client->in_flight.next->owner : NULL;
+    return call == NULL ? INT64_MAX : call->deadline_ms;
 }
 
 /* Both lists are in the order of the deadlines, so only their beginnings are looked at. */
@@ -222,7 +225,7 @@ static bool expire(struct client *client, int64_t now_ms)
 {
     bool any = false;
 
-    while (client->in_flight_count > 0 && client->in_flight.next->call->deadline_ms <= now_ms) {
+    while (first_deadline_ms(client) <= now_ms) {
         struct client_answer answer = {.result = CLIENT_TIMED_OUT, .body = ""};
         finish(client, client->in_flight.next, &answer);
         any = true;
@@ -244,10 +247,8 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static int64_t next_due_ms(const struct client *client)
 {
-    int64_t due_ms = client_multi_due_ms(client->multi);
+    int64_t due_ms = earlier(client_multi_due_ms(client->multi), first_deadline_ms(client));
 
-    if (client->in_flight_count > 0)
-        due_ms = earlier(due_ms, client->in_flight.next->call->deadline_ms);
     if (client->queue_first != NULL)
         due_ms = earlier(due_ms, client->queue_first->deadline_ms);
     return due_ms;
@@ -259,7 +260,7 @@ static int64_t step(void *context, int64_t now_ms)
 
     bool answered = collect(client);
     answered |= expire(client, now_ms);
-    answered |= start_queued(client);
+    answered |= start_queued(client, now_ms);
     client_multi_run(client->multi);
     answered |= collect(client);
     /* Whoever was answered has work to do, and its step has run already. */
@@ -275,7 +276,10 @@ int client_create(struct client **created, struct event_loop *loop,
     client->options = *options;
     client->in_flight.next = client->in_flight.previous = &client->in_flight;
     client->multi = client_multi_create(loop, options->connections_max);
-    if (client->multi == NULL) {
+    if (client->multi != NULL)
+        client->pool = client_pool_create(client->multi, &client->options);
+    if (client->pool == NULL) {
+        client_multi_destroy(client->multi);
         free(client);
         return -1;
     }
@@ -298,18 +302,12 @@ void client_destroy(struct client *client)
     if (client == NULL)
         return;
     while (client->in_flight_count > 0) {
-        struct slot *slot = client->in_flight.next;
-        client_transfer_stop(slot->transfer);
-        remove_in_flight(client, slot);
-        free(slot->call);
-        release_slot(client, slot);
+        struct client_connection *connection = client->in_flight.next;
+        struct client_answer unheard = {.body = ""};
+        stop_transfer(client, connection, &unheard);
+        free(connection->owner);
     }
-    while (client->free_slots != NULL) {
-        struct slot *slot = client->free_slots;
-        client->free_slots = slot->next;
-        client_transfer_destroy(slot->transfer);
-        free(slot);
-    }
+    client_pool_destroy(client->pool);
     client_multi_destroy(client->multi);
     free_calls(client->queue_first);
     free_calls(client->free_calls);

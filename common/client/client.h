@@ -1,11 +1,13 @@
-/* client/client.h - asks one URL of another service over HTTP, without ever blocking the loop.
+/* client/client.h - asks another service over HTTP, without ever blocking the loop.
  *
  * A bounded pool of kept-alive connections, and a bounded queue of calls that wait for one of them.
- * Each call has one deadline, waiting included, and is answered exactly once. Connections are
- * replaced when they reach an age, because a Service balances connections, not requests: one that
- * is kept for ever would never see a new replica. Nothing repeats a request, libcurl's own retry on
- * a kept-alive connection that was closed included: the call then ends as CLIENT_CONNECTION_LOST.
- * Redirects are not followed, proxies not used.
+ * Each call has one deadline, waiting included, and is answered exactly once. A Service balances
+ * connections, not requests, so connections are replaced when they reach an age, and, where that is
+ * wanted, chosen and replaced such that each replica behind the address gets its share (balance.h).
+ * One that its server may be closing, because it has been idle for nearly as long as the server
+ * says that it keeps one, or as the shortest usual time (Node.js: 5 s), is not used again. Nothing
+ * repeats a request, libcurl's own retry on a kept-alive connection that was closed included: the
+ * call then ends as CLIENT_CONNECTION_LOST. Redirects are not followed, proxies not used.
  *
  * With client/url.c the only module that knows libcurl. Everything belongs to the loop's thread.
  */
@@ -39,7 +41,21 @@ struct client_answer {
     size_t length;
     const char *const *headers; /* the values of those asked for: "" where there is none, cut where
                                    long; NULL unless CLIENT_OK or CLIENT_BAD_STATUS */
-    int64_t duration_ns;        /* since client_get() */
+    int replica;                /* who gave the answer, for client_request.avoid; or unknown */
+    int64_t duration_ns;        /* since client_send() */
+};
+
+/* What is asked; all that it points at is borrowed until the call is answered. */
+struct client_request {
+    const char *url;            /* of the same host; NULL: the client's */
+    const char *body;           /* NULL: GET; else POST, as application/json */
+    const struct trace *trace;  /* the span that it is under; NULL: a new trace. Copied */
+    const char *const *lines;   /* more header lines, "name: value"; NULL-terminated, or NULL */
+    int64_t connect_timeout_ms; /* 0: the client's */
+    int64_t weight;             /* how many requests this stands for, to balance by; 0: one */
+    bool is_repeated;           /* of one that failed: takes no new connection if there is another,
+                                   and another replica than `avoid`, if any is known */
+    int avoid;
 };
 
 /* `answer` is borrowed until it returns. */
@@ -52,7 +68,7 @@ typedef bool client_is_wanted(void *context);
 typedef void client_started(void *context);
 
 struct client_options {
-    const char *url;                    /* borrowed */
+    const char *url;                    /* of client_get(); borrowed */
     const struct client_url *host;      /* its host and port; borrowed */
     struct client_addresses *addresses; /* of the host; borrowed */
     int64_t connect_timeout_ms;
@@ -66,6 +82,8 @@ struct client_options {
     size_t body_max_bytes;       /* a longer body is CLIENT_NONSENSE; 0: the default */
     const char *const *headers;  /* names to be kept of each answer, borrowed; NULL: none */
     size_t header_count;         /* at most CLIENT_HEADERS_MAX */
+    bool is_balanced;            /* makes more connections than it needs, see balance.h */
+    const char *replica_header;  /* one of `headers`, whose value tells replicas apart, or NULL */
 };
 
 /* Once, before anything else here and before threads; `secure` if https will be spoken. Returns 0
@@ -80,12 +98,21 @@ MUST_CHECK int client_create(struct client **client, struct event_loop *loop,
 /* Accepts NULL. Calls that are not answered are forgotten: their callbacks are not called. */
 void client_destroy(struct client *client);
 
-/* GETs the URL as part of the trace `parent`, or of a new one if that is NULL. `callback` is called
- * once: in a later step of the loop, or at once if the call is refused. Add the step of whoever
- * calls this (http_server_create() adds one) before client_create() adds its own: then the
- * request leaves in the same pass. */
+/* Sends a request. `callback` is called once: in a later step of the loop, or at once if the call
+ * is refused. Add the step of whoever calls this (http_server_create() adds one) before
+ * client_create() adds its own: then the request leaves in the same pass. */
+void client_send(struct client *client, const struct client_request *request,
+                 client_callback *callback, void *context);
+
+/* GETs the client's URL as part of the trace `parent`, or of a new one if that is NULL. */
 void client_get(struct client *client, const struct trace *parent, client_callback *callback,
                 void *context);
+
+/* Whether a call that is made now is sent in the next step, without waiting for its turn. */
+bool client_is_free(const struct client *client);
+
+/* No address is known for the host yet: the first look-up has not ended. */
+bool client_is_resolving(const struct client *client);
 
 /* How many calls wait for a connection. */
 size_t client_queue_length(const struct client *client);

@@ -89,3 +89,39 @@ int client_url_parse(const char *text, struct client_url *url)
     curl_url_cleanup(parsed);
     return url->problem == NULL ? 0 : -1;
 }
+
+static bool is_one_of(const char *text, const char *const *others)
+{
+    while (*others != NULL && strcmp(text, *others) != 0)
+        others++;
+    return *others != NULL;
+}
+
+static int replace_segment(CURLU *parsed, const char *const *others, const char *name)
+{
+    char path[CLIENT_URL_SIZE];
+
+    if (copy_part(parsed, CURLUPART_PATH, 0, path, sizeof path) != NULL)
+        return -1;
+    char *segment = strrchr(path, '/') + 1;
+    if (!is_one_of(segment, others) || strlen(name) >= sizeof path - (size_t)(segment - path))
+        return -1;
+    strcpy(segment, name);
+    return curl_url_set(parsed, CURLUPART_PATH, path, 0) == CURLUE_OK ? 0 : -1;
+}
+
+int client_url_neighbour(const struct client_url *url, const char *const *others, const char *name,
+                         char out[CLIENT_URL_SIZE])
+{
+    CURLU *parsed = curl_url();
+    int result = -1;
+
+    if (parsed != NULL && curl_url_set(parsed, CURLUPART_URL, url->url, 0) == CURLUE_OK &&
+        replace_segment(parsed, others, name) == 0 &&
+        curl_url_set(parsed, CURLUPART_QUERY, NULL, 0) == CURLUE_OK &&
+        curl_url_set(parsed, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
+        copy_part(parsed, CURLUPART_URL, 0, out, CLIENT_URL_SIZE) == NULL)
+        result = 0;
+    curl_url_cleanup(parsed);
+    return result;
+}

@@ -26,4 +26,9 @@ struct client_url {
  */
 MUST_CHECK int client_url_parse(const char *text, struct client_url *url);
 
+/* Writes the URL's neighbour: the last segment of its path is `name` instead of one of `others`
+ * (NULL-terminated), and there is no query. Returns 0, or -1 if its path does not end so. */
+MUST_CHECK int client_url_neighbour(const struct client_url *url, const char *const *others,
+                                    const char *name, char out[CLIENT_URL_SIZE]);
+
 #endif

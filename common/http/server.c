@@ -5,6 +5,7 @@
 #include "http/internal.h"
 #include "http/listen.h"
 #include "http/statistics.h"
+#include "http/trace_headers.h"
 #include "log.h"
 #include "metrics.h"
 #include "trace.h"
@@ -72,8 +73,7 @@ static struct http_request *new_request(struct http_server *server)
 
 static void note_trace(struct http_request *request)
 {
-    request->traced =
-        trace_parse(http_request_header(request, "traceparent"), &request->trace) == 0;
+    request->traced = http_trace_headers_parent(request, &request->trace) == 0;
 }
 
 static bool announces_large_body(struct MHD_Connection *connection)

@@ -43,15 +43,17 @@ static int start_server(struct reader *reader)
 static int start_client(struct reader *reader)
 {
     const struct reader_settings *settings = &reader->settings;
-    const struct client_options options = {
-        .url = settings->url.url,
-        .host = &settings->url,
-        .addresses = reader->addresses,
-        .connect_timeout_ms = settings->upstream_connect_timeout_ms,
-        .timeout_ms = settings->upstream_timeout_ms,
-        .connections_max = settings->upstream_connections_max,
-        .queue_max = settings->upstream_queue_max,
-        .connection_age_ms = settings->upstream_connection_age_ms,
+    const struct pingpong_client_options options = {
+        .client = {.url = settings->url.url,
+                   .host = &settings->url,
+                   .addresses = reader->addresses,
+                   .connect_timeout_ms = settings->upstream_connect_timeout_ms,
+                   .timeout_ms = settings->upstream_timeout_ms,
+                   .connections_max = settings->upstream_connections_max,
+                   .queue_max = settings->upstream_queue_max,
+                   .connection_age_ms = settings->upstream_connection_age_ms},
+        .batch_max = settings->upstream_batch_max,
+        .callback = routes_on_pong,
         .is_wanted = routes_is_wanted,
     };
     return pingpong_client_create(&reader->client, reader->loop, &options);

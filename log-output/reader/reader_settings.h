@@ -24,6 +24,7 @@ struct reader_settings {
     int64_t upstream_connections_max;
     int64_t upstream_queue_max;
     int64_t upstream_connection_age_ms;
+    int64_t upstream_batch_max;
     bool ready_requires_pingpong;
     struct fault_settings faults;
     struct client_url url; /* pingpong_url taken apart */

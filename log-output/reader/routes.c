@@ -7,7 +7,6 @@
 #include "metrics.h"
 #include "page/json.h"
 #include "process_metrics.h"
-#include "trace.h"
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -51,7 +50,7 @@ static void respond_page(const struct view *view, const struct page_parts *parts
     http_respond(view->request, status, "text/plain; charset=utf-8", routes->lines, length);
 }
 
-static void on_pong(void *context, const struct pong *pong)
+void routes_on_pong(void *context, const struct pong *pong)
 {
     struct view *view = context;
     struct routes *routes = view->routes;
@@ -59,6 +58,7 @@ static void on_pong(void *context, const struct pong *pong)
         .message = routes->settings->message,
         .pong_result = pong->result,
         .pong_status = pong->status,
+        .pong_may_be_counted = pong->may_be_counted,
         .pong = pong->number,
         .pong_timeout_ms = routes->settings->upstream_timeout_ms,
         .reader = *http_server_answerer(routes->server),
@@ -73,8 +73,7 @@ static void on_pong(void *context, const struct pong *pong)
 
 bool routes_is_wanted(void *context)
 {
-    const struct ping *ping = context;
-    const struct view *view = ping->context;
+    const struct view *view = context;
     return !http_request_is_abandoned(view->request);
 }
 
@@ -82,13 +81,11 @@ static void show_page(void *context, struct http_request *request)
 {
     struct routes *routes = context;
     struct view *view = http_request_state(request);
-    struct trace trace;
 
     view->routes = routes;
     view->request = request;
     view->form = form_for(request);
-    bool traced = trace_parse(http_request_header(request, "traceparent"), &trace) == 0;
-    pingpong_client_ping(routes->client, traced ? &trace : NULL, &view->ping, on_pong, view);
+    pingpong_client_ping(routes->client, http_trace_headers_copy(request), &view->ping, view);
 }
 
 static void handle_page(void *context, struct http_request *request)

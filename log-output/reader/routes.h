@@ -31,7 +31,8 @@ struct routes {
 extern const struct http_route routes_table[];
 extern const size_t routes_count;
 
-/* For client_options.is_wanted: the page's viewer is still there. */
-bool routes_is_wanted(void *ping);
+/* For struct pingpong_client_options: answers a view, and says whether its viewer is there. */
+void routes_on_pong(void *view, const struct pong *pong);
+bool routes_is_wanted(void *view);
 
 #endif

@@ -8,83 +8,16 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Iterator
 
 import pytest
 
 from harness.http import Connection, get, metrics, request
 from harness.process import eventually, free_port
 from programs import PATIENCE, Database, Program, in_threads, log_lines, pingpong as make_pingpong, reader as make_reader, timed
+from upstreams import upstream  # noqa: F401 - a fixture
 
 STAMP = rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
-
-
-class Upstream:
-    """A pingpong that answers what a test tells it to; counts what it was asked."""
-
-    def __init__(self, answer: Callable[[socket.socket, bytes], None]):
-        self.answer = answer
-        self.asked: list[str] = []
-        self.connections = 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client:
-            head = b""
-            try:
-                while True:
-                    while b"\r\n\r\n" not in head:
-                        data = client.recv(65536)
-                        if not data:
-                            return
-                        head += data
-                    first, _, head = head.partition(b"\r\n\r\n")
-                    path = first.split(b" ")[1].decode()
-                    self.asked.append(path)
-                    if path == "/ping":
-                        self.answer(client, first)
-                    else:
-                        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
-            except OSError:
-                return
-
-    @property
-    def pings(self) -> int:
-        return self.asked.count("/ping")
-
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/ping"
-
-    def close(self) -> None:
-        self.listener.close()
-
-
-@pytest.fixture
-def upstream() -> Iterator[Callable[..., Upstream]]:
-    made: list[Upstream] = []
-
-    def make(answer: Callable[[socket.socket, bytes], None] | bytes) -> Upstream:
-        if isinstance(answer, bytes):
-            body = answer
-            answer = lambda client, _: client.sendall(  # noqa: E731
-                b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        made.append(Upstream(answer))
-        return made[-1]
-
-    yield make
-    for server in made:
-        server.close()
 
 
 def page_of(settings: dict[str, object], **changes: object) -> Program:
@@ -323,13 +256,14 @@ def test_an_answer_without_end_is_given_up_in_time(page_settings: dict[str, obje
 def test_connections_are_kept_and_bounded(page_settings: dict[str, object], upstream) -> None:
     server = upstream(b'{"pong":7}')
     with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_CONNECTIONS_MAX=4) as page:
+        started = time.monotonic()
         with Connection(page.port) as connection:
-            for _ in range(50):
+            for _ in range(200):
                 assert connection.request("GET", "/log-output").status == 200
-        assert server.connections <= 3, "a connection for each page"
+        assert server.connections <= 3 + (time.monotonic() - started) / 0.02, "a connection for each page"
         answers = in_threads(30, lambda _: get(page.port, "/log-output").status)
         assert answers == [200] * 30
-        assert server.connections <= 4 + 2
+        assert len(server.open) <= 4 + 1, "four for pages, one to see whether it is ready"
 
 
 def test_a_ping_that_may_have_been_counted_is_not_asked_again(page_settings: dict[str, object], upstream) -> None:
@@ -355,7 +289,7 @@ def test_connections_age(page_settings: dict[str, object], upstream) -> None:
             end = time.monotonic() + 4.5
             while time.monotonic() < end:
                 assert connection.request("GET", "/log-output").status == 200
-                time.sleep(0.02)
+                time.sleep(0.1)
     assert 3 <= server.connections <= 12
 
 

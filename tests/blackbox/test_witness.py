@@ -359,6 +359,7 @@ def restarted(cluster, made: Program) -> Program:
     eventually(lambda: get(made.port, "/healthz").status == 200, 20, "pingpong ready")
     time.sleep(0.5)
     made.kill()
+    time.sleep(0.5)  # longer than the page tries to connect anew
     return made.start()
 
 

@@ -27,7 +27,12 @@ bool page_parts_timestamp_problem(const struct page_parts *parts, char *out, siz
 
 bool page_parts_pong_problem(const struct page_parts *parts, char *out, size_t size)
 {
-    pong_result_describe(parts->pong_result, parts->pong_status, parts->pong_timeout_ms, out, size);
+    char reason[128];
+
+    pong_result_describe(parts->pong_result, parts->pong_status, parts->pong_timeout_ms, reason,
+                         sizeof reason);
+    snprintf(out, size, "%s; this view %s counted", reason,
+             parts->pong_may_be_counted ? "may have been" : "was not");
     return parts->pong_result != CLIENT_OK;
 }
 

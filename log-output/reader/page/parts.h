@@ -31,6 +31,7 @@ struct page_parts {
 
     enum client_result pong_result;
     long pong_status;
+    bool pong_may_be_counted;
     int64_t pong; /* CLIENT_OK */
     int64_t pong_timeout_ms;
 
