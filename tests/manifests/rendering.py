@@ -11,7 +11,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFESTS = ROOT / "manifests"
-OVERLAYS = ["local", "demo", "gitops", "production"]
+OVERLAYS = ["local", "release", "demo", "gitops", "production"]
 # With images of this machine.
 LOCAL = {"local", "demo"}
 COMPONENTS = ["canary", "monitoring", "gateway-api", "ha-database"]

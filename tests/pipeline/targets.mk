@@ -4,7 +4,10 @@ PIPELINE_TOOLS = $(BUILD)/tools/pipeline
 BUMP_ROUNDS ?= 2
 WORKFLOWS = $(wildcard .github/workflows/*.yml)
 
-.PHONY: bump-test test-pipeline lint-workflows pipeline-tools
+owner: ## put your account wherever the project names its own: make owner OWNER=NAME
+	@scripts/set-owner '$(OWNER)'
+
+.PHONY: owner bump-test test-pipeline lint-workflows pipeline-tools
 
 pipeline-tools:
 	@tests/pipeline/install-tools $(PIPELINE_TOOLS) kustomize
