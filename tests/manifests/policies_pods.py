@@ -100,7 +100,7 @@ def probes(objects: Objects):
     """Readiness may ask for what the program needs, liveness never; no probe counts."""
     right = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/healthz"}
     for workload in workloads(objects):
-        if workload["kind"] == "Job":
+        if workload["kind"] in ("Job", "CronJob"):
             continue
         for container in containers(workload, init=False):
             where = f"{name_of(workload)}, {container['name']}"
@@ -208,7 +208,7 @@ def concern(objects: Objects):
     for workload in workloads(objects):
         read: dict[str, set] = {}
         for kind, name, key in _references(workload):
-            if kind == "ConfigMap" and name in known and workload["kind"] != "Job":
+            if kind == "ConfigMap" and name in known and workload["kind"] not in ("Job", "CronJob"):
                 read.setdefault(name, set()).update(known[name] if key is None else {key})
         for name, keys in read.items():
             for key in sorted(known[name] - keys):

@@ -15,7 +15,7 @@ OVERLAYS = ["local", "release", "demo", "gitops", "production"]
 # With images of this machine.
 LOCAL = {"local", "demo"}
 COMPONENTS = ["canary", "monitoring", "gateway-api", "ha-database"]
-WORKLOADS = {"Deployment", "Rollout", "StatefulSet", "Job"}
+WORKLOADS = {"Deployment", "Rollout", "StatefulSet", "Job", "CronJob"}
 
 Objects = list[dict]
 
@@ -110,7 +110,8 @@ def workloads(objects: Objects) -> Objects:
 
 
 def template(workload: dict) -> dict:
-    return workload["spec"]["template"]
+    spec = workload["spec"]
+    return spec["jobTemplate"]["spec"]["template"] if workload["kind"] == "CronJob" else spec["template"]
 
 
 def containers(workload: dict, init: bool = True) -> list[dict]:

@@ -11,7 +11,7 @@ from rendering import COMPONENTS, MANIFESTS, combination, containers, find, labe
 from test_policies import POLICIES
 from test_schemas import RELEASES, kubeconform, with_rollouts_as_deployments
 
-PLATFORMS = ["openshift", "gke", "eks", "mesh", "prometheus-annotations", "flux"]
+PLATFORMS = ["openshift", "gke", "eks", "mesh", "prometheus-annotations", "flux", "backup"]
 CHOICES = [(), ("canary", "monitoring"), ("canary", "monitoring", "ha-database")]
 # What a platform is there to do otherwise.
 EXEMPT = {"openshift": {policies_pods.restricted, policies_network.storage}, "eks": {policies_network.routes}}
@@ -140,6 +140,19 @@ def test_the_job_stays_out_of_the_mesh():
     assert labels_of(job)["sidecar.istio.io/inject"] == "false"
     assert labels_of(job)["istio.io/dataplane-mode"] == "none"
     assert template(job)["metadata"]["annotations"]["linkerd.io/inject"] == "disabled"
+
+
+def test_only_backups_reach_the_database_beside_pingpong():
+    objects = rendered("backup")
+    assert policies_network.allows(objects, "Ingress", {"app.kubernetes.io/name": "postgres"}, pod("postgres-backup"), "postgres")
+    assert policies_network.allows(objects, "Egress", {"app.kubernetes.io/name": "postgres-backup"}, pod("postgres"), 5432)
+    assert not policies_network.allows(objects, "Egress", {"app.kubernetes.io/name": "postgres-backup"}, OUTSIDE, 443)
+    assert not policies_network.allows(objects, "Ingress", {"app.kubernetes.io/name": "postgres"}, pod("log-output"), "postgres")
+
+
+def test_the_restore_never_runs_by_itself():
+    suspended = {item["metadata"]["name"]: item["spec"]["suspend"] for item in of_kind(rendered("backup"), "CronJob")}
+    assert suspended == {"postgres-backup": False, "postgres-restore": True}
 
 
 def test_prometheus_is_told_where_the_metrics_are():
