@@ -11,7 +11,7 @@ import pytest
 
 from chromium import DESKTOP, PHONE, Chromium
 from programs import Program
-from upstreams import StandIn
+from balancer import StandIn
 
 AXE = Path(os.environ.get("AXE", "build/browser/node_modules/axe-core/axe.min.js"))
 
