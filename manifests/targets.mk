@@ -7,7 +7,7 @@ MANIFESTS_PYTEST = MANIFESTS_TOOLS='$(abspath $(MANIFESTS_TOOLS))' $(PYTHON) -m 
 
 manifests-test: ## render, validate and check every overlay, the alerts, the canary's analysis
 	@scripts/install-packages run manifests
-	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate
+	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate compose
 	$(MANIFESTS_PYTEST) tests/manifests
 
 # What takes seconds: everything renders, and keeps our policies.
