@@ -103,9 +103,7 @@ static void on_timer(void *context, uint32_t events)
         return;
     while (schedule_take(&pinger->schedule, now_ns, &planned_ns))
         start_request(pinger, planned_ns);
-    if (schedule_is_over(&pinger->schedule))
-        pinger_stop(pinger);
-    else if (set_timer(pinger) != 0)
+    if (schedule_is_over(&pinger->schedule) || set_timer(pinger) != 0)
         pinger_stop(pinger);
 }
 
