@@ -1,4 +1,4 @@
-"""IMAGE_PINGPONG, IMAGE_READER and IMAGE_WRITER name the images; by default, the last ones built."""
+"""IMAGE_PINGPONG, IMAGE_READER, IMAGE_WRITER and IMAGE_WITNESS name the images; by default, the last ones built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 from container import Image, Root  # noqa: E402
 from harness.postgres import Cluster  # noqa: E402
 
-NAMES = ("pingpong", "reader", "writer")
+NAMES = ("pingpong", "reader", "writer", "witness")
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,9 @@ from container import Container, Image, Root, buildah
 
 PROJECT = Path(__file__).resolve().parents[2]
 MEGABYTE = 1_000_000
-LIMITS = {"pingpong": 25 * MEGABYTE, "reader": 25 * MEGABYTE, "writer": 5 * MEGABYTE}
-PORTS = {"pingpong": {"3001/tcp": {}}, "reader": {"3002/tcp": {}}, "writer": None}
-VOLUMES = {"pingpong": None, "reader": {"/usr/src/app/files": {}}, "writer": {"/usr/src/app/files": {}}}
+LIMITS = {"pingpong": 25 * MEGABYTE, "reader": 25 * MEGABYTE, "writer": 5 * MEGABYTE, "witness": 25 * MEGABYTE}
+PORTS = {"pingpong": {"3001/tcp": {}}, "reader": {"3002/tcp": {}}, "writer": None, "witness": {"3003/tcp": {}}}
+VOLUMES = {"pingpong": None, "reader": {"/usr/src/app/files": {}}, "writer": {"/usr/src/app/files": {}}, "witness": None}
 RECORDS = ("/usr/share/doc/", "/var/lib/dpkg/status.d/")
 LIBRARY = re.compile(r"/lib[^/]*/.*\.so(\.|$)")
 
@@ -126,12 +126,12 @@ def test_the_build_context_is_the_sources_alone(tmp_path: Path) -> None:
             scripts = {path.split("/")[2] for path in context.files() if path.startswith("/scripts/")}
     finally:
         buildah("rmi", tag)
-    assert held == {"LICENSE", "Makefile", "common", "log-output", "pingpong", "scripts"}
+    assert held == {"LICENSE", "Makefile", "common", "log-output", "pingpong", "scripts", "witness"}
     assert scripts == {"images", "install-packages"}
 
 
 def test_one_base() -> None:
-    """Both files name the same base, each once."""
+    """All files name the same base, each once."""
     named = [re.findall(r"^ARG BASE_IMAGE=(\S+)$", (PROJECT / file).read_text(), re.MULTILINE)
-             for file in ("Dockerfile.pingpong", "Dockerfile.log-output")]
-    assert named[0] == named[1] and len(named[0]) == 1
+             for file in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness")]
+    assert named[0] == named[1] == named[2] and len(named[0]) == 1

@@ -105,6 +105,20 @@ def test_term_as_process_1_drains(counter: tuple[Container, int]) -> None:
     assert container.wait() == 0, container.output()
 
 
+def test_the_witness(images: dict[str, Image], counter: tuple[Container, int], names: "Names") -> None:
+    """As in the cluster: the target by its name. Its verdict is the exit status."""
+    _, target = counter
+    port = free_port()
+    names.set({"pingpong-svc": "127.0.0.1"}, None)
+    settings = {"PORT": port, "DRAIN_MS": 500, "TARGET_URL": f"http://pingpong-svc:{target}/ping", "RATE": 50}
+    with Container(images["witness"], env=settings, mounts=names.mounts()) as container:
+        answers(port, "/healthz")
+        eventually(lambda: get(port, "/verdict").json()["ok"] > 20, 15, "answers seen")
+        container.signal("TERM")
+        assert container.wait() == 0, container.output()
+        assert '"event":"verdict"' in container.output() and '"held":true' in container.output()
+
+
 class Pod:
     """writer and reader as in the cluster: one volume that only the writer may change."""
 

@@ -94,4 +94,17 @@ CASES = [
     case("LogPongFewDescriptorsLeft", "half",
          of_pod("process_open_fds", "500x40", ',job="pingpong"')
          | of_pod("process_max_fds", "1000x40", ',job="pingpong"'), "6m"),
+    case("WitnessViolation", "a number twice", of_pod("witness_violations_total", "0x8 1x20", ',kind="repeated"')
+         | of_pod("witness_violations_total", "0x30", ',kind="backwards"'), "5m", fires={**POD, "kind": "repeated"},
+         says={"summary": "p1 saw numbers that were repeated"}),
+    case("WitnessViolation", "long ago, and still true", of_pod("witness_violations_total", "1x400", ',kind="missing"'),
+         "90m", fires={**POD, "kind": "missing"}, says={"summary": "p1 saw numbers that were missing"}),
+    case("WitnessViolation", "none", of_pod("witness_violations_total", "0x20", ',kind="repeated"'), "4m"),
+    case("WitnessOutage", "no end", of_pod("witness_outage", "0x4 1x20"), "4m", fires=POD,
+         says={"summary": "p1 sees requests fail"}),
+    case("WitnessOutage", "a minute", of_pod("witness_outage", "0x4 1x4 0x20"), "3m"),
+    case("WitnessDown", "it does not answer", up("witness", "0x40"), "6m", fires={**POD, "job": "witness"},
+         says={"summary": "p1 does not answer"}),
+    case("WitnessDown", "there is none", {}, "6m"),
+    case("WitnessDown", "it answers", up("witness", "1x40"), "6m"),
 ]

@@ -98,7 +98,19 @@ def neither_good_nor_bad(objects):
 
 @breaks(delivery.analysis_queries)
 def no_traffic_floor(objects):
-    spec_of(objects, "AnalysisTemplate", "cpu-usage-analysis")["metrics"].pop()
+    spec_of(objects, "AnalysisTemplate", "cpu-usage-analysis")["metrics"].remove(metric(objects, "traffic-floor"))
+
+
+@breaks(delivery.analysis_queries)
+def witnesses_that_nobody_asks(objects):
+    metrics = spec_of(objects, "AnalysisTemplate", "cpu-usage-analysis")["metrics"]
+    metrics[:] = [m for m in metrics if not m["name"].startswith("witness-")]
+
+
+@breaks(delivery.analysis_queries)
+def witnesses_of_every_namespace(objects):
+    query = prometheus(objects, "witness-violations")
+    query["query"] = query["query"].replace('namespace="{{args.namespace}}",', "")
 
 
 @breaks(delivery.rollout)
@@ -421,6 +433,17 @@ def a_way_that_is_closed(objects):
 @breaks(network.network)
 def a_database_for_everyone(objects):
     del spec_of(objects, "NetworkPolicy", "postgres")["ingress"][0]["from"]
+
+
+@breaks(network.network)
+def a_witness_that_may_not_ask(objects):
+    spec_of(objects, "NetworkPolicy", "witness")["egress"].pop(0)
+
+
+@breaks(network.network)
+def a_witness_that_reaches_anything(objects):
+    del spec_of(objects, "NetworkPolicy", "witness")["egress"][0]["to"]
+    spec_of(objects, "NetworkPolicy", "witness")["egress"][0]["ports"][0]["port"] = 5432
 
 
 @breaks(network.network, overlay="production")

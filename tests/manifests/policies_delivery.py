@@ -7,6 +7,9 @@ import yaml
 from rendering import Objects, find, matches, labels_of, name_of, of_kind, strings, workloads
 
 ARGUMENT = re.compile(r"\{\{\s*args\.([a-z-]+)\s*\}\}")
+RANGE_FUNCTION = re.compile(r"\b(?:rate|increase)\(")
+# What everyone saw while the canary ran, whoever answered; asked where there are witnesses.
+WITNESS_METRICS = {"witness-errors", "witness-violations"}
 WINDOW = re.compile(r"\[([0-9]+[smh])\]")
 
 
@@ -132,20 +135,26 @@ def analysis_arguments(objects: Objects):
                     yield f"{name_of(found)}: argument {unknown} is not declared"
 
 
+def _asks_about_the_canary(where: str, query: str):
+    if query.count("rate(") != query.count("rollouts_pod_template_hash="):
+        yield f"{where}: asks about other pods than one version's"
+    if "{{args.canary-hash}}" not in query:
+        yield f"{where}: does not ask about the canary"
+
+
 def analysis_queries(objects: Objects):
     """About the canary's own pods, inside its life, and failing when there is no answer."""
     for item in resolved(objects):
         metrics, scrape = {m["name"]: m for m in item["spec"]["metrics"]}, scrape_seconds(objects)
-        if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"}:
+        witnesses = WITNESS_METRICS if find(objects, "Deployment", "witness-ping") else set()
+        if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"} | witnesses:
             yield f"{name_of(item)}: metrics {sorted(metrics)}"
         for name, metric in metrics.items():
             where, query = f"{name_of(item)}, {name}", metric["provider"]["prometheus"]["query"]
-            if query.count("rate(") != query.count('namespace="{{args.namespace}}"'):
+            if len(RANGE_FUNCTION.findall(query)) != query.count('namespace="{{args.namespace}}"'):
                 yield f"{where}: asks about other namespaces too"
-            if query.count("rate(") != query.count("rollouts_pod_template_hash="):
-                yield f"{where}: asks about other pods than one version's"
-            if "{{args.canary-hash}}" not in query:
-                yield f"{where}: does not ask about the canary"
+            if name not in WITNESS_METRICS:
+                yield from _asks_about_the_canary(where, query)
             if name == "cpu-usage" and "{{args.stable-hash}}" not in query:
                 yield f"{where}: does not compare with the stable version"
             delay = seconds(metric.get("initialDelay", "0s"))

@@ -7,6 +7,8 @@ NAMESPACE = "log-pong"
 # Where what is known by name lives on: the names and ports of the original.
 SERVICES = {"pingpong-svc": 3001, "log-output-svc": 3002}
 ROUTES = {("/log-output", "log-output-svc"), ("/ping", "pingpong-svc"), ("/pingpong", "pingpong-svc")}
+# How many workloads these select; everything else, one. The witnesses are a component of their own.
+SELECTED = {"PodMonitor witness": (0, 2)}
 CLUSTER_WIDE = {"Namespace"}
 CLUSTER_PODS = {"cnpg.io/cluster": "postgres"}
 
@@ -39,10 +41,11 @@ def selectors(objects: Objects):
                     yield f"{name_of(item)}: nothing listens on {port['targetPort']}"
     for item in of_kind(objects, "PodDisruptionBudget", "PodMonitor"):
         selected = [w for w in workloads(objects) if matches(item["spec"]["selector"], labels_of(w))]
-        if len(selected) != 1:
+        least, most = SELECTED.get(name_of(item), (1, 1))
+        if not least <= len(selected) <= most:
             yield f"{name_of(item)}: selects {len(selected)} workloads"
         for endpoint in item["spec"].get("podMetricsEndpoints", []):
-            if not any(_container_port(w, endpoint["port"]) for w in selected):
+            if selected and not all(_container_port(w, endpoint["port"]) for w in selected):
                 yield f"{name_of(item)}: no port {endpoint['port']}"
 
 
@@ -156,6 +159,7 @@ def _flows(objects: Objects):
     yield {"namespace": "default"}, database, 5432, "postgres", False
     yield pod["pingpong"], pod["log-output"], 3002, "http", False
     yield {"labels": {"app": "stranger"}}, outside, 443, 443, False
+    yield from _witness_flows(objects, pod, database, outside, dns)
     prometheus = find(objects, "Deployment", "prometheus")
     if prometheus:
         prometheus = {"labels": labels_of(prometheus)}
@@ -175,6 +179,20 @@ def _flows(objects: Objects):
         yield database, outside, 443, 443, False
         yield pod["postgres-secret"], outside, 6443, 6443, True
         yield outside, pod["postgres-secret"], 80, 80, False
+
+
+def _witness_flows(objects: Objects, pod: dict, database: dict, outside: dict, dns: dict):
+    for name in ("witness-ping", "witness-page"):
+        found = find(objects, "Deployment", name)
+        if not found:
+            continue
+        witness = {"labels": labels_of(found)}
+        yield witness, pod["pingpong"], 3001, "http", True
+        yield witness, pod["log-output"], 3002, "http", True
+        yield witness, dns, 53, 53, True
+        yield outside, witness, 3003, "http", True
+        yield witness, database, 5432, "postgres", False
+        yield witness, outside, 443, 443, False
 
 
 def network(objects: Objects):

@@ -17,8 +17,8 @@ LEAST = {
     "prometheus": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}],
 }
 # What serves nobody who would miss it: one pod is enough.
-SINGLE = {"prometheus"}
-DAEMONS = {"pingpong": 3001, "reader": 3002}
+SINGLE = {"prometheus", "witness-ping", "witness-page"}
+DAEMONS = {"pingpong": 3001, "reader": 3002, "witness": 3003}
 
 
 def each_container(objects: Objects):

@@ -14,7 +14,7 @@ MANIFESTS = ROOT / "manifests"
 OVERLAYS = ["local", "release", "demo", "gitops", "production"]
 # With images of this machine.
 LOCAL = {"local", "demo"}
-COMPONENTS = ["canary", "monitoring", "gateway-api", "ha-database"]
+COMPONENTS = ["canary", "monitoring", "traffic", "gateway-api", "ha-database"]
 WORKLOADS = {"Deployment", "Rollout", "StatefulSet", "Job", "CronJob"}
 
 Objects = list[dict]
@@ -79,15 +79,17 @@ def customised(components: tuple[str, ...], resource: str = "base", **more) -> s
             "components": [relative(MANIFESTS / "components" / name) for name in components],
             "images": [{"name": f"log-pong/{name}", "newTag": "f" * 40,
                         "newName": f"ghcr.io/owner/log-pong-{name}"}
-                       for name in ("pingpong", "reader", "writer")], **more})
+                       for name in ("pingpong", "reader", "writer", "witness")], **more})
         Path(folder, "kustomization.yaml").write_text(text, encoding="utf-8")
         return build(Path(folder))
 
 
 def combinations() -> list[tuple[str, ...]]:
-    """Every choice of components, and the whole choice in the other order too."""
+    """Every choice of components, and the whole choice in the other order too; but traffic says that it
+    comes after the canary whose analysis it adds to."""
     chosen = [c for n in range(len(COMPONENTS) + 1) for c in itertools.combinations(COMPONENTS, n)]
-    return chosen + [tuple(reversed(COMPONENTS))]
+    others = [name for name in reversed(COMPONENTS) if name != "traffic"]
+    return chosen + [(*others, "traffic")]
 
 
 def of_kind(objects: Objects, *kinds: str) -> Objects:

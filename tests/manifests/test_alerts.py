@@ -11,7 +11,7 @@ from prometheus import promtool, run_rule_tests
 from rendering import MANIFESTS, find, overlay, parse
 
 METRICS = {
-    # both daemons
+    # the daemons
     "http_requests_total", "http_request_duration_seconds", "http_connections",
     "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
     "process_open_fds", "process_max_fds", "process_start_time_seconds", "log_pong_build_info",
@@ -24,6 +24,10 @@ METRICS = {
     "log_output_upstream_requests_total", "log_output_upstream_duration_seconds",
     "log_output_upstream_queue_length", "log_output_shared_file_age_seconds",
     "log_output_pingpong_ready",
+    # witness
+    "witness_requests_total", "witness_request_duration_seconds", "witness_requests_in_flight",
+    "witness_violations_total", "witness_outage", "witness_outages_total", "witness_outage_seconds_total",
+    "witness_highest_number", "witness_lines_lost_total",
     # Prometheus itself
     "up",
 }
@@ -31,7 +35,7 @@ HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
 # Words of the query language and names of labels that stand where a metric could.
 NO_METRIC = {"sum", "max", "min", "avg", "count", "rate", "increase", "changes", "absent", "vector",
              "histogram_quantile", "by", "on", "or", "group_left", "namespace", "pod", "version",
-             "code", "reason", "le", "outcome", "result", "s", "m"}
+             "code", "reason", "le", "outcome", "result", "kind", "s", "m"}
 
 
 def groups():

@@ -12,6 +12,7 @@ from rendering import find, of_kind, overlay, parse, tool
 
 ARGUMENTS = {"namespace": "log-pong", "canary-hash": "new", "stable-hash": "old"}
 CPU, REQUESTS = "process_cpu_seconds_total", "http_requests_total"
+SEEN, BROKEN = "witness_requests_total", "witness_violations_total"
 
 
 def template():
@@ -42,6 +43,21 @@ def cpu(pod, version, per_scrape, **more):
 
 def pings(pod, version, code, per_scrape, route="/ping", method="GET"):
     return {series(REQUESTS, pod, version, route=route, method=method, code=code): f"9+{per_scrape}x20"}
+
+
+def seen(pod, per_scrape, result="ok", version="1.0.0", start=9, **more):
+    labels = {"job": "witness", "result": result, "version": version, "commit": "abc", **more}
+    return {of_witness(SEEN, pod, labels): f"{start}+{per_scrape}x20"}
+
+
+def broken(pod, values, kind="repeated", **more):
+    return {of_witness(BROKEN, pod, {"job": "witness", "kind": kind, **more}): values}
+
+
+def of_witness(name, pod, labels):
+    """What a canary does to its own pods, a witness has no label of."""
+    text = ",".join(f'{key}="{value}"' for key, value in {"namespace": "log-pong", "pod": pod, **labels}.items())
+    return name + "{" + text + "}"
 
 
 # Per scrape of 15 s: 3 s of processor time are 0.2 processors.
@@ -88,6 +104,29 @@ CASES = {
         "the stable version's": (pings("o1", "old", "200", 150), "none", "Failed"),
         "probes only": (pings("n1", "new", "200", 15, "/healthz"), "none", "Failed"),
         "nothing at all": ({}, "none", "Failed"),
+    },
+    "witness-errors": {
+        "no error": (seen("ping", 150) | seen("page", 75), "0", "Successful"),
+        "a canary of a fifth that fails in one of fifty": (seen("ping", 149.4) | seen("ping", 0.6, "not_counted", "2.0.0"),
+                                                           "0.004", "Successful"),
+        "a canary of a fifth that fails in one of ten": (seen("ping", 147) | seen("ping", 3, "not_counted", "2.0.0"),
+                                                         "0.02", "Failed"),
+        "what only the page's viewers see": (seen("ping", 150) | seen("page", 65)
+                                             | seen("page", 10, "may_be_counted", "none"), "0.0444", "Failed"),
+        "no connection": (seen("ping", 0) | seen("ping", 150, "not_sent", "none"), "1", "Failed"),
+        "one witness is away": (seen("page", 75), "0", "Successful"),
+        "another namespace's": (seen("ping", 150) | seen("ping", 150, "not_sent", namespace="other"), "0", "Successful"),
+        "they do not ask": (seen("ping", 0), "NaN", "Failed"),
+        "nothing at all": ({}, "none", "Failed"),
+    },
+    "witness-violations": {
+        "none": (seen("ping", 150) | broken("ping", "0x20") | broken("page", "0x20"), "0", "Successful"),
+        "long ago": (broken("ping", "3x20"), "0", "Successful"),
+        "a number twice": (broken("ping", "0x4 1x20"), "1", "Failed"),
+        "a number back": (broken("ping", "0x20") | broken("page", "0x4 1x20", "backwards"), "1", "Failed"),
+        "another namespace's": (broken("ping", "0x20") | broken("ping", "0x4 1x20", namespace="other"), "0", "Successful"),
+        # witness-errors fails on silence.
+        "nothing at all": ({}, "0", "Successful"),
     },
 }
 FLAT = [(name, case) for name, cases in CASES.items() for case in cases]
@@ -148,7 +187,7 @@ def test_argo_rollouts_fails_what_is_no_single_number():
     for samples in ([], ["NaN"], ["0", "0"], ["NaN", "NaN"]):
         questions = [{"condition": m["successCondition"], "samples": samples}
                      for m in template()["spec"]["metrics"]]
-        assert verdicts(questions) == ["Failed"] * 3, samples
+        assert verdicts(questions) == ["Failed"] * len(CASES), samples
     assert verdicts([{"condition": metric("traffic-floor")["successCondition"],
                       "samples": ["-Inf"]}]) == ["Failed"]
 

@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUMP = ROOT / "scripts" / "bump-image"
 REGISTRY = "ghcr.io/log-pong"
 SERVICES = {"pingpong": ["log-pong/pingpong"],
-            "log-output": ["log-pong/reader", "log-pong/writer"]}
+            "log-output": ["log-pong/reader", "log-pong/writer"],
+            "witness": ["log-pong/witness"]}
 OVERLAY = "manifests/overlays/gitops"
 NO_COMMIT = "0" * 40
 IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")

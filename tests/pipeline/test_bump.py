@@ -92,7 +92,7 @@ def test_the_other_entries_stay_as_they_are_written(source, config, indent):
         text = (tree / FILE).read_text(encoding="utf-8")
         block = "".join(f"{indent}- name: {name}\n{indent}  newTag: {quote}{NO_COMMIT}{quote}\n\n"
                         for name, quote in (("log-pong/writer", "'"), ("log-pong/reader", '"'),
-                                            ("log-pong/pingpong", "'")))
+                                            ("log-pong/pingpong", "'"), ("log-pong/witness", '"')))
         before, after = re.split(r"(?m)^images:\n(?:[ -].*\n)*", text)
         (tree / FILE).write_text(f"{before}images:\n{block}{after}", encoding="utf-8")
     config.change(rewritten, "Rewrite")
@@ -101,7 +101,8 @@ def test_the_other_entries_stay_as_they_are_written(source, config, indent):
         assert bump(source, config, source.line[0], service).pushed
     everything = sum(SERVICES.values(), [])
     assert without_entries(config.text(), everything) == without_entries(before, everything)
-    assert list(config.images()) == ["log-pong/writer", "log-pong/reader", "log-pong/pingpong"]
+    assert list(config.images()) == [
+        "log-pong/writer", "log-pong/reader", "log-pong/pingpong", "log-pong/witness"]
 
 
 def test_the_manifests_use_the_new_image(source, config, tmp_path):
