@@ -69,6 +69,12 @@ static int read_member(const char *json, int64_t *number)
     return -1;
 }
 
+/* Exactly, and the same number as the parser's. */
+static int read_pong(const cJSON *pong, const char *json, int64_t *number)
+{
+    return read_member(json, number) == 0 && (double)*number == pong->valuedouble ? 0 : -1;
+}
+
 static const char *last_line(const char *text)
 {
     size_t length = strlen(text);
@@ -90,12 +96,19 @@ static int read_page(const char *text, int64_t *number)
     return end != NULL && *skip_space(end) == '\0' ? 0 : -1;
 }
 
-/* What the service says of the error: a string of the object, or the page's last line. */
+static const char *string_of(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
+/* What the service says of the error: pingpong's error, or why the page lacks its number. */
 static void read_error(const cJSON *object, const char *body, char *out, size_t size)
 {
-    const cJSON *error = cJSON_GetObjectItemCaseSensitive(object, "error");
-    const char *text = cJSON_IsString(error) ? error->valuestring : "";
+    const char *text = string_of(object, "error");
 
+    if (text[0] == '\0')
+        text = string_of(cJSON_GetObjectItemCaseSensitive(object, "missing"), "pong");
     if (object == NULL && strncmp(last_line(body), PAGE_LINE, sizeof PAGE_LINE - 1) == 0)
         text = last_line(body);
     snprintf(out, size, "%.*s", (int)strcspn(text, "\r\n"), text);
@@ -106,40 +119,56 @@ static bool says_not_counted(const char *text)
     return strstr(text, "not counted") != NULL && strstr(text, "may have been counted") == NULL;
 }
 
-static void read_body(const struct client_answer *answer, struct reading *reading)
+static void read_outcome(const struct client_answer *answer, const cJSON *object,
+                         struct reading *reading)
 {
-    const char *body = answer->body;
-    bool whole = strlen(body) == answer->length;
-    cJSON *object = whole ? cJSON_Parse(body) : NULL;
+    bool whole = strlen(answer->body) == answer->length;
     const cJSON *pong = cJSON_GetObjectItemCaseSensitive(object, "pong");
     char error[sizeof reading->reason - 32];
 
     if (answer->status == 200 && whole &&
-        (cJSON_IsNumber(pong) ? read_member(body, &reading->number)
-                              : read_page(body, &reading->number)) == 0) {
+        (cJSON_IsNumber(pong) ? read_pong(pong, answer->body, &reading->number)
+                              : read_page(answer->body, &reading->number)) == 0) {
         reading->outcome = OUTCOME_OK;
-    } else {
-        read_error(object, body, error, sizeof error);
-        reading->outcome = says_not_counted(error) ? OUTCOME_NOT_COUNTED : OUTCOME_MAY_BE_COUNTED;
-        snprintf(reading->reason, sizeof reading->reason, "status %ld%s%s", answer->status,
-                 error[0] == '\0' ? (answer->status == 200 ? ", no number" : "") : ": ", error);
+        return;
     }
-    cJSON_Delete(object);
+    read_error(object, answer->body, error, sizeof error);
+    reading->outcome = says_not_counted(error) ? OUTCOME_NOT_COUNTED : OUTCOME_MAY_BE_COUNTED;
+    snprintf(reading->reason, sizeof reading->reason, "status %ld%s%s", answer->status,
+             error[0] == '\0' ? (answer->status == 200 ? ", no number" : "") : ": ", error);
 }
 
-static void read_answerer(const char *const *headers, struct answerer *answerer)
+static void set_answerer(struct answerer *answerer, const char *version, const char *commit,
+                         const char *instance)
 {
-    snprintf(answerer->version, sizeof answerer->version, "%.63s", headers[HEADER_VERSION]);
-    snprintf(answerer->commit, sizeof answerer->commit, "%.63s", headers[HEADER_COMMIT]);
-    snprintf(answerer->instance, sizeof answerer->instance, "%s", headers[HEADER_INSTANCE]);
+    snprintf(answerer->version, sizeof answerer->version, "%s", version);
+    snprintf(answerer->commit, sizeof answerer->commit, "%s", commit);
+    snprintf(answerer->instance, sizeof answerer->instance, "%s", instance);
+}
+
+/* Who gave the number: by the headers, or where the page tells both hops, the second. */
+static void read_answerer(const struct client_answer *answer, const cJSON *object,
+                          struct answerer *answerer)
+{
+    const cJSON *hops = cJSON_GetObjectItemCaseSensitive(object, "answered_by");
+    const cJSON *hop = cJSON_GetObjectItemCaseSensitive(hops, "pingpong");
+
+    if (cJSON_IsObject(hops))
+        set_answerer(answerer, string_of(hop, "version"), string_of(hop, "commit"),
+                     string_of(hop, "instance"));
+    else
+        set_answerer(answerer, answer->headers[HEADER_VERSION], answer->headers[HEADER_COMMIT],
+                     answer->headers[HEADER_INSTANCE]);
 }
 
 void reading_take(const struct client_answer *answer, struct reading *reading)
 {
     *reading = (struct reading){.outcome = OUTCOME_MAY_BE_COUNTED};
     if (answer->result == CLIENT_OK || answer->result == CLIENT_BAD_STATUS) {
-        read_answerer(answer->headers, &reading->answerer);
-        read_body(answer, reading);
+        cJSON *object = cJSON_Parse(answer->body);
+        read_answerer(answer, object, &reading->answerer);
+        read_outcome(answer, object, reading);
+        cJSON_Delete(object);
         return;
     }
     if (!answer->was_sent)

@@ -33,8 +33,8 @@ struct reading {
 extern const char *const reading_headers[];
 extern const size_t reading_header_count;
 
-/* Reads pingpong's {"pong":N}, any JSON object with such a member, or the page's last line "Ping /
- * Pongs: N", and the errors of either. */
+/* Reads pingpong's {"pong":N}, the page as JSON, or the page's last line "Ping / Pongs: N", and the
+ * errors of each. */
 void reading_take(const struct client_answer *answer, struct reading *reading);
 
 /* For a metric's label: "ok", "not_counted", "not_sent", "may_be_counted". */

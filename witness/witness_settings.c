@@ -10,7 +10,7 @@ const struct setting witness_settings_table[] = {
      "Asked for numbers: pingpong's /ping, or the page."},
     {"RATE", SETTING_INTEGER, FIELD(rate), "10", 1, 10000, NULL,
      "Requests a second, started on time whatever became of those before."},
-    {"CLIENTS", SETTING_INTEGER, FIELD(clients), "16", 1, 1024, NULL,
+    {"CLIENTS", SETTING_INTEGER, FIELD(clients), "64", 1, 1024, NULL,
      "Most requests at the same time; one that finds no client free waits, and its time counts."},
     {"CONNECTIONS", SETTING_CHOICE, FIELD(connections), "new", 0, 0, "new kept",
      "A new connection for each request, which a Service may give to any pod, or kept ones, no "

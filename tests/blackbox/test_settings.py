@@ -31,7 +31,7 @@ CONTRACT = {
         "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",
     },
     "witness": {
-        "PORT": "3003", "TARGET_URL": "http://pingpong-svc:3001/ping", "RATE": "10", "CLIENTS": "16",
+        "PORT": "3003", "TARGET_URL": "http://pingpong-svc:3001/ping", "RATE": "10", "CLIENTS": "64",
         "CONNECTIONS": "new", "CONNECTION_AGE_MS": "30000", "DURATION_S": "0", "TIMEOUT_MS": "5000",
         "CONNECT_TIMEOUT_MS": "1000", "EXCLUSIVE": "false", "DRAIN_MS": "5000", "LOG_LEVEL": "info",
         "ACCESS_LOG": "false",

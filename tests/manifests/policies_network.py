@@ -19,9 +19,10 @@ def settings(objects: Objects):
     for workload in workloads(objects):
         for container in containers(workload):
             values = {e["name"]: e.get("value", "") for e in container.get("env", [])}
-            service, url = values.get("PINGPONG_SERVICE"), values.get("PINGPONG_URL")
-            if url and (not url.startswith("http://$(PINGPONG_SERVICE):") or service not in made):
-                yield f"{name_of(workload)}: asks for a ping at {url}, {service}"
+            for who in ("PINGPONG", "TARGET"):
+                service, url = values.get(f"{who}_SERVICE"), values.get(f"{who}_URL")
+                if url and (not url.startswith(f"http://$({who}_SERVICE):") or service not in made):
+                    yield f"{name_of(workload)}: asks {url}, {service}"
 
 
 def selectors(objects: Objects):

@@ -192,6 +192,7 @@ static const struct reading_case reading_cases[] = {
     {200, "{\"pong\":9223372036854775807}", OUTCOME_OK, INT64_MAX, ""},
     {200, "{\"pong\":9007199254740993}", OUTCOME_OK, INT64_C(9007199254740993), ""},
     {200, "{\"file\":\"\\\"pong\\\":5\",\"pong\":6,\"x\":null}", OUTCOME_OK, 6, ""},
+    {200, "{\"a\":{\"pong\":5},\"pong\":6}", OUTCOME_MAY_BE_COUNTED, 0, "status 200, no number"},
     {200, "file content: x\nPing / Pongs: 8\n", OUTCOME_OK, 8, ""},
     {200, "Ping / Pongs: 1\nPing / Pongs: 9223372036854775807\n", OUTCOME_OK, INT64_MAX, ""},
     {200, "Ping / Pongs: 12 (cut)\n", OUTCOME_MAY_BE_COUNTED, 0,
@@ -218,6 +219,10 @@ static const struct reading_case reading_cases[] = {
     {503, "a\nPing / Pongs: not available: it was not counted\n", OUTCOME_NOT_COUNTED, 0,
      "status 503: Ping / Pongs: not available: it was not counted"},
     {503, "<html>your request was not counted</html>", OUTCOME_MAY_BE_COUNTED, 0, "status 503"},
+    {503, "{\"pong\":null,\"missing\":{\"pong\":\"it was not counted\"}}", OUTCOME_NOT_COUNTED, 0,
+     "status 503: it was not counted"},
+    {503, "{\"pong\":null,\"missing\":{\"file\":\"not counted\",\"pong\":\"pingpong is away\"}}",
+     OUTCOME_MAY_BE_COUNTED, 0, "status 503: pingpong is away"},
     {503, "{\"note\":\"not counted\"}", OUTCOME_MAY_BE_COUNTED, 0, "status 503"},
 };
 
@@ -244,6 +249,34 @@ static void test_what_an_answer_says(void **state)
         assert_string_equal(reading.answerer.version, "1.2.3");
         assert_string_equal(reading.answerer.instance, "pod-7");
     }
+}
+
+static void test_who_answered_behind_the_page(void **state)
+{
+    static const char *const headers[] = {"1.2.3", "abc", "reader-7"};
+    static const char known[] = "{\"pong\":7,\"answered_by\":{\"reader\":{\"version\":\"1.2.3\"},"
+                                "\"pingpong\":{\"version\":\"2.0.0\",\"commit\":\"def\","
+                                "\"instance\":\"pingpong-1\"}}}";
+    static const char unknown[] = "{\"pong\":null,\"answered_by\":{\"pingpong\":null}}";
+    struct client_answer answer = {.result = CLIENT_OK,
+                                   .was_sent = true,
+                                   .status = 200,
+                                   .body = known,
+                                   .length = sizeof known - 1,
+                                   .headers = headers};
+    struct reading reading;
+    (void)state;
+
+    reading_take(&answer, &reading);
+    assert_int_equal(reading.outcome, OUTCOME_OK);
+    assert_string_equal(reading.answerer.version, "2.0.0");
+    assert_string_equal(reading.answerer.commit, "def");
+    assert_string_equal(reading.answerer.instance, "pingpong-1");
+    answer.body = unknown;
+    answer.length = sizeof unknown - 1;
+    reading_take(&answer, &reading);
+    assert_int_equal(reading.outcome, OUTCOME_MAY_BE_COUNTED);
+    assert_string_equal(reading.answerer.version, "");
 }
 
 static void test_a_zero_in_an_answer_is_no_end(void **state)
@@ -288,6 +321,7 @@ int main(void)
         cmocka_unit_test(test_versions_appear_and_are_gone),
         cmocka_unit_test(test_the_table_of_versions_is_bounded),
         cmocka_unit_test(test_what_an_answer_says),
+        cmocka_unit_test(test_who_answered_behind_the_page),
         cmocka_unit_test(test_a_zero_in_an_answer_is_no_end),
         cmocka_unit_test(test_what_no_answer_says),
     };
