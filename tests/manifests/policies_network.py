@@ -7,8 +7,8 @@ NAMESPACE = "log-pong"
 # Where what is known by name lives on: the names and ports of the original.
 SERVICES = {"pingpong-svc": 3001, "log-output-svc": 3002}
 ROUTES = {("/log-output", "log-output-svc"), ("/ping", "pingpong-svc"), ("/pingpong", "pingpong-svc")}
-# How many workloads these select; everything else, one. The witnesses are a component of their own.
-SELECTED = {"PodMonitor witness": (0, 2)}
+# How many workloads a selector of this name may find; any other, one. The witnesses are a component of their own.
+SELECTED = {"witness": (0, 2)}
 CLUSTER_WIDE = {"Namespace"}
 CLUSTER_PODS = {"cnpg.io/cluster": "postgres"}
 
@@ -42,7 +42,8 @@ def selectors(objects: Objects):
                     yield f"{name_of(item)}: nothing listens on {port['targetPort']}"
     for item in of_kind(objects, "PodDisruptionBudget", "PodMonitor"):
         selected = [w for w in workloads(objects) if matches(item["spec"]["selector"], labels_of(w))]
-        least, most = SELECTED.get(name_of(item), (1, 1))
+        wanted = item["spec"]["selector"]["matchLabels"].get("app.kubernetes.io/name")
+        least, most = SELECTED.get(wanted, (1, 1))
         if not least <= len(selected) <= most:
             yield f"{name_of(item)}: selects {len(selected)} workloads"
         for endpoint in item["spec"].get("podMetricsEndpoints", []):
