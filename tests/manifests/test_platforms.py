@@ -12,12 +12,12 @@ from test_policies import POLICIES
 from test_schemas import RELEASES, kubeconform, with_rollouts_as_deployments
 
 PLATFORMS = ["openshift", "gke", "eks", "mesh", "prometheus-annotations", "flux", "backup"]
-CHOICES = [(), ("canary", "monitoring"), ("canary", "monitoring", "ha-database")]
+CHOICES = [(), ("canary", "monitoring", "traffic"), ("canary", "monitoring", "ha-database")]
 # What a platform is there to do otherwise.
 EXEMPT = {"openshift": {policies_pods.restricted, policies_network.storage}, "eks": {policies_network.routes}}
 # Google publishes no schema of it: what is tried here is that its fields are those of its documentation.
 WITHOUT_SCHEMA = {"BackendConfig"}
-SERVERS = {"pingpong": 3001, "log-output": 3002}
+SERVERS = {"pingpong": 3001, "log-output": 3002, "witness": 3003}
 OUTSIDE: dict = {}
 
 
@@ -120,14 +120,17 @@ def test_a_mesh_lets_through_whom_the_base_lets_through(port):
     assert may(objects, pod("log-output"), pod("pingpong"), port)
     assert may(objects, pod("pingpong"), pod("postgres"), port)
     assert may(objects, OUTSIDE, pod("pingpong"), port) and may(objects, OUTSIDE, pod("log-output"), port)
-    assert not may(objects, pod("log-output"), pod("postgres"), port)
+    for page in ("pingpong", "log-output"):
+        assert may(objects, pod("witness"), pod(page), port)
+    for other in ("log-output", "witness"):
+        assert not may(objects, pod(other), pod("postgres"), port)
     assert not may(objects, OUTSIDE, pod("postgres"), port)
     assert not may(objects, pod("pingpong"), OUTSIDE, port)
 
 
 @pytest.mark.parametrize("name", [*SERVERS, "postgres"])
 def test_a_proxy_reaches_its_control_plane(name):
-    objects = rendered("mesh")
+    objects = rendered("mesh", ("traffic",))
     assert may(objects, pod(name), {"namespace": "istio-system"}, 15012)
     for port in (8080, 8086, 8090):
         assert may(objects, pod(name), {"namespace": "linkerd"}, port)
@@ -156,7 +159,7 @@ def test_the_restore_never_runs_by_itself():
 
 
 def test_prometheus_is_told_where_the_metrics_are():
-    for others in ((), ("canary",)):
+    for others in ((), ("canary", "traffic")):
         for workload in of_kind(rendered("prometheus-annotations", others), "Deployment", "Rollout"):
             notes = template(workload)["metadata"]["annotations"]
             (port,) = {p["containerPort"] for c in containers(workload) for p in c.get("ports", [])}

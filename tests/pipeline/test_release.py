@@ -8,7 +8,7 @@ import pytest
 import yaml
 from bumping import ROOT, environment, git
 
-DIGESTS = {name: "sha256:" + str(number) * 64 for number, name in enumerate(("pingpong", "reader", "writer"), 1)}
+DIGESTS = {name: "sha256:" + str(number) * 64 for number, name in enumerate(("pingpong", "reader", "writer", "witness"), 1)}
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def project(tmp_path):
     for name in ("manifests", "Makefile", "CHANGELOG.md", "scripts", "README.md", "tests"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
-    for name in ("Dockerfile.pingpong", "Dockerfile.log-output"):
+    for name in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness"):
         shutil.copy(ROOT / name, folder / name)
     text = (folder / "Makefile").read_text("utf-8")
     (folder / "Makefile").write_text(re.sub(r"VERSION \?= .*", "VERSION ?= 1.1.0", text), "utf-8")
@@ -109,11 +109,11 @@ def test_the_owner_is_set_everywhere_by_one_command(project):
     status, said = run(project, "make", "owner", "OWNER=Ada-Lovelace")
     assert status == 0, said
     left = subprocess.run(["grep", "-rnE", r"(github\.com|ghcr\.io)/owner\b", "manifests", "README.md", "Dockerfile.pingpong",
-                           "Dockerfile.log-output"], cwd=project, text=True, capture_output=True, check=False)
+                           "Dockerfile.log-output", "Dockerfile.witness"], cwd=project, text=True, capture_output=True, check=False)
     assert left.stdout == ""
     for overlay in ("gitops", "release"):
         text = (project / f"manifests/overlays/{overlay}/kustomization.yaml").read_text("utf-8")
-        assert text.count("ghcr.io/ada-lovelace/log-pong-") == 3
+        assert text.count("ghcr.io/ada-lovelace/log-pong-") == 4
     assert "https://github.com/Ada-Lovelace/log-pong.git" in (project / "manifests/argocd/project.yaml").read_text("utf-8")
     # Again, to another name.
     assert run(project, "make", "owner", "OWNER=bob")[0] == 0
