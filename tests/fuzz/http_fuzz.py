@@ -25,6 +25,7 @@ SEEDS = [
     b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
     b"GET /log-output HTTP/1.1\r\nHost: x\r\ntraceparent: "
     b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
+    b"GET /log-output HTTP/1.1\r\nHost: x\r\nAccept: text/html;q=0.9,application/json;x=\"a,b\",*/*;q=0\r\n\r\n",
     b"HEAD /count HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET http://host/healthz?x=%00%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     b"GET /metrics HTTP/1.0\r\n\r\n",
@@ -35,7 +36,8 @@ SEEDS = [
     b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
 ]
 WORDS = [b"\r\n", b"\r\n\r\n", b" ", b"\x00", b"%", b"%00", b"/ping", b"HTTP/1.1", b"Content-Length: ", b"-1",
-         b"chunked", b"\xff\xfe", b"Host: ", b":", b"GET ", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"Connection: close\r\n"]
+         b"chunked", b"\xff\xfe", b"Host: ", b":", b"GET ", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"Connection: close\r\n",
+         b"Accept: ", b";q=0.5,"]
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 PONG = re.compile(rb'\{"pong":(\d+)\}|Ping / Pongs: (\d+)')
 
