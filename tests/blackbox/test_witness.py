@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import signal
@@ -15,6 +16,7 @@ import pytest
 from harness.http import get, metrics
 from harness.process import eventually, free_port
 from programs import PATIENCE, SANITIZED, Database, Program, pingpong as make_pingpong, reader as make_reader, witness
+from upstreams import Upstream, ok
 
 NOT_COUNTED = (503, {"error": "this ping was not counted"})
 MAY_BE_COUNTED = (503, {"error": "this ping may have been counted"})
@@ -23,69 +25,35 @@ MAY_BE_COUNTED = (503, {"error": "this ping may have been counted"})
 CLOSE, HANG = "close", "hang"
 
 
-class StandIn:
+class StandIn(Upstream):
     """A service that lies on purpose. `script` says what the request of an index (from 0) gets: a number, a
-    status with a body, CLOSE, HANG, or bytes for a body; requests behind those that it knows are held."""
+    status with a body, CLOSE, HANG, or bytes for a body."""
 
     def __init__(self, script: Callable[[int], object], version: Callable[[int], str] = lambda _: "1.0.0"):
         self.script = script
         self.version = version
-        self.asked = 0
-        self.connections = 0
-        self.lock = threading.Lock()
+        self.next = itertools.count()
         self.over = threading.Event()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(self._say)
 
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client:
-            try:
-                while True:
-                    head = b""
-                    while b"\r\n\r\n" not in head:
-                        data = client.recv(65536)
-                        if not data:
-                            return
-                        head += data
-                    with self.lock:
-                        index, self.asked = self.asked, self.asked + 1
-                    if not self._answer(client, index):
-                        return
-            except OSError:
-                return
-
-    def _answer(self, client: socket.socket, index: int) -> bool:
+    def _say(self, client: socket.socket, _: bytes) -> None:
+        index = next(self.next)
         said = self.script(index)
         if said == HANG:
             self.over.wait(60)
-            return False
         if said == CLOSE:
             client.shutdown(socket.SHUT_RDWR)
-            return False
+        if said in (HANG, CLOSE):
+            raise OSError("no answer, on purpose")
         status, body = said if isinstance(said, tuple) else (200, said if isinstance(said, bytes) else {"pong": said})
-        text = body if isinstance(body, bytes) else json.dumps(body).encode()
-        client.sendall(b"HTTP/1.1 %d Said\r\nLog-Pong-Version: %s\r\nLog-Pong-Commit: abc\r\nLog-Pong-Instance: pod-%s\r\n"
-                       b"Content-Length: %d\r\n\r\n%s" % (status, self.version(index).encode(),
-                                                          self.version(index).encode(), len(text), text))
-        return True
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/ping"
+        version = self.version(index)
+        head = (f"HTTP/1.1 {status} Said\r\nLog-Pong-Version: {version}\r\nLog-Pong-Commit: abc\r\n"
+                f"Log-Pong-Instance: pod-{version}")
+        client.sendall(ok(body if isinstance(body, bytes) else json.dumps(body).encode(), head.encode()))
 
     def close(self) -> None:
         self.over.set()
-        self.listener.close()
+        super().close()
 
 
 @pytest.fixture
@@ -149,12 +117,12 @@ def test_a_broken_promise_is_found_with_the_answer_that_breaks_it(
         stand_in, answers: list, exclusive: bool, kind: str, number: int | None, connections: str) -> None:
     """No request behind that one is answered before it is found."""
     server = stand_in(answers)
-    with witness(server.url, **ONE, EXCLUSIVE=str(exclusive).lower(), CONNECTIONS=connections) as running:
+    with witness(server.url(), **ONE, EXCLUSIVE=str(exclusive).lower(), CONNECTIONS=connections) as running:
         line = first(running, "violation")
         assert line["kind"] == kind
         assert line.get("number") == number
         assert line["answerer"] == {"version": "1.0.0", "commit": "abc", "instance": "pod-1.0.0"}
-        assert server.asked <= len(answers) + 1
+        assert server.pings <= len(answers) + 1
         server.close()
         verdict = end(running, 1)
         assert verdict["held"] is False and verdict["violated"] == [kind]
@@ -178,7 +146,7 @@ HELD = [
 @pytest.mark.parametrize("answers, exclusive", HELD)
 def test_what_breaks_no_promise(stand_in, answers: list, exclusive: bool) -> None:
     server = stand_in(answers)
-    with witness(server.url, **ONE, EXCLUSIVE=str(exclusive).lower()) as running:
+    with witness(server.url(), **ONE, EXCLUSIVE=str(exclusive).lower()) as running:
         eventually(lambda: get(running.port, "/verdict").json()["requests"] == len(answers), 20, "all answers")
         server.close()
         verdict = end(running, 0)
@@ -204,7 +172,7 @@ def test_an_outage_is_told_with_its_first_failure_and_its_end(stand_in, answer: 
     """Answers 1 and 2, a failure, then version 2 answers on."""
     server = stand_in(lambda index: answer if index == 2 else index + 1,
                       version=lambda index: "1.0.0" if index < 2 else "2.0.0")
-    with witness(server.url, CLIENTS=1, RATE=20, TIMEOUT_MS=500) as running:
+    with witness(server.url(), CLIENTS=1, RATE=20, TIMEOUT_MS=500) as running:
         began = first(running, "outage_began")
         assert began["failed"] == reason and began["before"]["version"] == "1.0.0"
         ended = first(running, "outage_ended")
@@ -235,9 +203,9 @@ def test_what_was_surely_never_sent(stand_in) -> None:
 def test_no_request_is_repeated(stand_in, connections: str) -> None:
     """Kept-alive connections that end where the answer should be are what HTTP clients repeat on."""
     server = stand_in(lambda index: CLOSE if index % 3 == 2 else index + 1)
-    with witness(server.url, RATE=100, DURATION_S=1, CONNECTIONS=connections, EXCLUSIVE="true") as running:
+    with witness(server.url(), RATE=100, DURATION_S=1, CONNECTIONS=connections, EXCLUSIVE="true") as running:
         verdict = concluded(running, 0)
-    assert server.asked == verdict["requests"] == 100
+    assert server.pings == verdict["requests"] == 100
     assert verdict["ok"] == 67 and verdict["may_be_counted"] == 33
     assert server.connections == (100 if connections == "new" else pytest.approx(34, abs=30))
 
@@ -250,19 +218,17 @@ def test_a_stall_counts_in_the_latency_of_all_that_were_planned(stand_in) -> Non
         return index + 1
 
     server = stand_in(script)
-    with witness(server.url, RATE=50, CLIENTS=1, DURATION_S=2) as running:
+    with witness(server.url(), RATE=50, CLIENTS=1, DURATION_S=2) as running:
         verdict = concluded(running, 0)
         assert verdict["requests"] == 100 and verdict["ok"] == 100
         assert 780 <= verdict["latency_ms"]["max"] <= 5000
-        samples = [line.rpartition(" ") for line in running.stdout().splitlines()]
-        assert samples
     # Those that waited at least 0.4 s are about twenty of a hundred.
     assert verdict["latency_ms"]["p99"] >= 700
 
 
 def test_versions_appear_and_go(stand_in) -> None:
     server = stand_in(lambda index: index + 1, version=lambda index: "2.0.0" if 50 <= index < 100 and index % 5 == 0 else "1.0.0")
-    with witness(server.url, RATE=50, CLIENTS=1) as running:
+    with witness(server.url(), RATE=50, CLIENTS=1) as running:
         eventually(lambda: lines(running, "version_gone"), 60, "the second version gone")
         found = [(line["event"], line["version"], line["answering"]) for line in lines(running)
                  if line["event"].startswith("version_")]
@@ -276,7 +242,7 @@ def test_versions_appear_and_go(stand_in) -> None:
 
 def test_a_service_cannot_make_the_metrics_grow(stand_in) -> None:
     server = stand_in(lambda index: index + 1, version=lambda index: f'{index}"\\')
-    with witness(server.url, RATE=300, DURATION_S=0) as running:
+    with witness(server.url(), RATE=300, DURATION_S=0) as running:
         eventually(lambda: get(running.port, "/verdict").json()["ok"] > 300, 20, "many versions")
         text = get(running.port, "/metrics").text
         assert len(re.findall(r"^witness_requests_total\{", text, re.MULTILINE)) == 4 * (8 + 2)
@@ -286,7 +252,7 @@ def test_a_service_cannot_make_the_metrics_grow(stand_in) -> None:
 
 def test_a_summary_every_ten_seconds(stand_in) -> None:
     server = stand_in(lambda index: index + 1)
-    with witness(server.url, RATE=20) as running:
+    with witness(server.url(), RATE=20) as running:
         summary = eventually(lambda: lines(running, "summary"), 30, "a summary")[0]
         assert summary["seconds"] == pytest.approx(10, abs=1)
         assert summary["requests"] == summary["ok"] == pytest.approx(200, abs=20)
@@ -306,8 +272,8 @@ def test_the_end_waits_for_what_was_sent(stand_in, number: int) -> None:
         return index + 1
 
     server = stand_in(script)
-    with witness(server.url, RATE=50, CLIENTS=1, TIMEOUT_MS=30000, EXCLUSIVE="true") as running:
-        eventually(lambda: server.asked == 6, 20, "the sixth request")
+    with witness(server.url(), RATE=50, CLIENTS=1, TIMEOUT_MS=30000, EXCLUSIVE="true") as running:
+        eventually(lambda: server.pings == 6, 20, "the sixth request")
         running.signal(number)
         eventually(lambda: "draining" in running.stderr(), 10, "the drain")
         assert lines(running, "verdict") == []
@@ -318,8 +284,8 @@ def test_the_end_waits_for_what_was_sent(stand_in, number: int) -> None:
 
 def test_a_second_signal_counts_what_is_cut_off(stand_in) -> None:
     server = stand_in([1, HANG])
-    with witness(server.url, **ONE) as running:
-        eventually(lambda: server.asked == 2, 20, "the second request")
+    with witness(server.url(), **ONE) as running:
+        eventually(lambda: server.pings == 2, 20, "the second request")
         running.terminate()
         eventually(lambda: "draining" in running.stderr(), 10, "the drain")
         running.terminate()
