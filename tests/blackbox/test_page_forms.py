@@ -37,7 +37,8 @@ def assert_lines(answer: Response) -> None:
     assert LINES.fullmatch(answer.text), answer.text
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "text/plain", "text/*", "image/png", "", "application/json;q=0.5, text/plain"])
+@pytest.mark.parametrize("accept", [None, "*/*", "text/plain", "text/*", "image/png", "",
+                                    "application/json;q=0.5, text/plain"])
 def test_most_get_the_four_lines(reader: Program, accept: str | None) -> None:
     assert_lines(get(reader.port, "/log-output", {} if accept is None else {"Accept": accept}))
 
@@ -59,7 +60,8 @@ def test_json_says_who_answered_on_both_hops(reader: Program, pingpong: Program)
 
 def test_json_names_what_is_missing(page_settings: dict[str, object], tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/ping"
-    settings = {**page_settings, "CONFIG_FILE": tmp_path / "none", "SHARED_FILE": tmp_path / "no", "PINGPONG_URL": nowhere}
+    settings = {**page_settings, "CONFIG_FILE": tmp_path / "none", "SHARED_FILE": tmp_path / "no",
+                "PINGPONG_URL": nowhere}
     del settings["MESSAGE"]
     with make_reader(settings) as page:
         found = page_as_json(page.port, 503)

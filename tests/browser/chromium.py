@@ -21,7 +21,8 @@ _FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "
 _WATCH = """
 window.violations = [];
 window.announced = [];
-addEventListener('securitypolicyviolation', (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
+addEventListener('securitypolicyviolation',
+  (event) => violations.push(`${event.violatedDirective} ${event.blockedURI}`));
 addEventListener('DOMContentLoaded', () => {
   for (const region of document.querySelectorAll('[role=status], [role=alert], [aria-live], output'))
     new MutationObserver(() => announced.push(region.textContent))
@@ -104,6 +105,6 @@ class Chromium:
                           f"{element_id} of at least {least}", 0.1)
 
     def complaints(self) -> list[str]:
-        """What the console holds, but for answers that a browser itself notes as failed, and what the policy refused."""
+        """What the console holds, but for failed answers, which a browser notes itself, and what the policy refused."""
         console = [entry["message"] for entry in self.driver.get_log("browser") if entry["source"] != "network"]
         return console + self.run("return window.violations")
