@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "host_list.h"
 #include "log.h"
 
 #include <errno.h>
@@ -23,6 +24,14 @@ static void describe_accepted(const struct setting *setting, char *out, size_t s
         break;
     case SETTING_CHOICE:
         snprintf(out, size, "one of: %s", setting->choices);
+        break;
+    case SETTING_HOSTS:
+        snprintf(out, size, "one or several, separated by commas, without blanks");
+        break;
+    case SETTING_PORTS:
+        snprintf(out, size,
+                 "a whole number from 1 to 65535, or one for each host, separated by "
+                 "commas");
         break;
     case SETTING_STRING:
         snprintf(out, size, "text");
@@ -83,6 +92,12 @@ static int parse(const struct setting *setting, const char *text, void *field)
     case SETTING_STRING:
         *(const char **)field = text;
         return 0;
+    case SETTING_HOSTS:
+        *(const char **)field = text;
+        return host_list_accepts_hosts(text) ? 0 : -1;
+    case SETTING_PORTS:
+        *(const char **)field = text;
+        return host_list_accepts_ports(text) ? 0 : -1;
     case SETTING_INTEGER:
         return parse_integer(setting, text, field);
     case SETTING_BOOLEAN:

@@ -19,6 +19,8 @@ enum setting_type {
     SETTING_BOOLEAN, /* bool: true or false */
     SETTING_SHARE,   /* double, decimal, from 0 to 1 */
     SETTING_CHOICE,  /* int: the index of the word in choices */
+    SETTING_HOSTS,   /* const char *, borrowed: a list for host_list_parse() */
+    SETTING_PORTS,   /* the same: its ports */
 };
 
 struct setting {

@@ -57,32 +57,23 @@ static void on_notice(void *context, const PGresult *notice)
     note_error(connection, PQresultErrorMessage(notice));
 }
 
+/* The library begins with the server's address, of which the caller knows more: its name. */
+static const char *reason_of(const char *message)
+{
+    static const char end[] = " failed: ";
+    const char *reason =
+        strncmp(message, "connection to server ", 21) == 0 ? strstr(message, end) : NULL;
+    return reason == NULL ? message : reason + sizeof end - 1;
+}
+
 static int lose(struct connection *connection)
 {
-    note_error(connection, PQerrorMessage(connection->pg));
+    note_error(connection, reason_of(PQerrorMessage(connection->pg)));
     connection->status = CONNECTION_LOST;
     return -1;
 }
 
-/* libpq wants one host for each address. */
-static char *repeat_host(const char *host, int count)
-{
-    size_t length = strlen(host);
-    char *list = malloc((size_t)count * (length + 1) + 1);
-    if (list == NULL)
-        return NULL;
-    char *end = list;
-    for (int i = 0; i < count; i++) {
-        if (i > 0)
-            *end++ = ',';
-        memcpy(end, host, length);
-        end += length;
-    }
-    *end = '\0';
-    return list;
-}
-
-static PGconn *start(const struct connection_options *options, const char *hosts)
+static PGconn *start(const struct connection_options *options)
 {
     char unacknowledged[24];
     snprintf(unacknowledged, sizeof unacknowledged, "%" PRId64, options->unacknowledged_ms);
@@ -97,15 +88,14 @@ static PGconn *start(const struct connection_options *options, const char *hosts
                                  "application_name",
                                  "client_encoding",
                                  "gssencmode",
-                                 "target_session_attrs",
                                  "keepalives_idle",
                                  "keepalives_interval",
                                  "keepalives_count",
                                  "tcp_user_timeout",
                                  NULL};
-    /* GSS encryption could wait on a ticket server; a standby could not count. */
-    const char *const values[] = {hosts,
-                                  options->addresses,
+    /* GSS encryption could wait on a ticket server. */
+    const char *const values[] = {options->host,
+                                  options->address,
                                   options->port,
                                   options->user,
                                   options->password,
@@ -114,7 +104,6 @@ static PGconn *start(const struct connection_options *options, const char *hosts
                                   "pingpong",
                                   "UTF8",
                                   "disable",
-                                  "read-write",
                                   "5",
                                   "2",
                                   "3",
@@ -128,11 +117,7 @@ struct connection *connection_open(const struct connection_options *options)
     struct connection *connection = calloc(1, sizeof *connection);
     if (connection == NULL)
         return NULL;
-    int count = options->addresses == NULL ? 1 : options->address_count;
-    char *hosts = repeat_host(options->host, count);
-    if (hosts != NULL)
-        connection->pg = start(options, hosts);
-    free(hosts);
+    connection->pg = start(options);
     if (connection->pg == NULL) {
         free(connection);
         return NULL;

@@ -20,9 +20,8 @@
 struct connection;
 
 struct connection_options {
-    const char *host;      /* a name, an address, or the directory of a Unix socket */
-    const char *addresses; /* of the host, separated by commas, or NULL for a Unix socket */
-    int address_count;
+    const char *host;    /* a name, an address, or the directory of a Unix socket */
+    const char *address; /* of the host, or NULL for a Unix socket */
     const char *port;
     const char *user;
     const char *password; /* or NULL */

@@ -28,25 +28,62 @@ static void unwatch(struct database *database)
     database->socket = -1;
 }
 
-void database_lose(struct database *database, const char *reason)
+/* What happened, and to which server. */
+static void describe(const struct database *database, const char *reason,
+                     char out[DATABASE_FAILURES_SIZE])
 {
-    if (strcmp(reason, database->last_error) != 0) {
-        log_warning(database->state == READY ? "database lost" : "database not available",
-                    LOG_FIELDS(log_string("error", reason)));
-        snprintf(database->last_error, sizeof database->last_error, "%s", reason);
+    snprintf(out, DATABASE_FAILURES_SIZE, "%s%s%s", database->server,
+             database->server[0] == '\0' ? "" : ": ", reason);
+}
+
+static void note_failure(struct database *database, const char *what)
+{
+    size_t used = strlen(database->failures);
+    snprintf(database->failures + used, sizeof database->failures - used, "%s%s",
+             used > 0 ? "; " : "", what);
+}
+
+/* The round has ended without a server. Told once for as long as nothing changes. */
+static void report_round(struct database *database)
+{
+    if (strcmp(database->failures, database->last_error) != 0) {
+        log_warning("database not available", LOG_FIELDS(log_string("error", database->failures)));
+        memcpy(database->last_error, database->failures, sizeof database->last_error);
     }
-    unwatch(database);
-    connection_close(database->connection);
-    database->connection = NULL;
-    database->broken = false;
-    database->state = WAITING;
-    database->deadline_ms = clock_monotonic_ms() + backoff_next_ms(&database->backoff);
+    database->failures[0] = '\0';
+}
+
+static void drop_queries(struct database *database)
+{
     if (query_queue_has(&database->queries, QUERY_BATCH))
         ledger_lost(&database->ledger);
     bool reading = query_queue_has(&database->queries, QUERY_READ);
     query_queue_clear(&database->queries);
     if (reading)
         database->callbacks->read_lost(database->context);
+}
+
+void database_lose(struct database *database, const char *reason)
+{
+    char what[DATABASE_FAILURES_SIZE];
+    bool was_ready = database->state == READY;
+    bool pause = was_ready || !servers_has_more(database->servers);
+
+    describe(database, reason, what);
+    if (was_ready)
+        log_warning("database lost", LOG_FIELDS(log_string("error", what)));
+    else
+        note_failure(database, what);
+    if (!was_ready && pause)
+        report_round(database);
+    unwatch(database);
+    connection_close(database->connection);
+    database->connection = NULL;
+    database->broken = false;
+    database->state = WAITING;
+    database->deadline_ms =
+        clock_monotonic_ms() + (pause ? backoff_next_ms(&database->backoff) : 0);
+    drop_queries(database);
 }
 
 static void on_socket(void *context, uint32_t events);
@@ -77,6 +114,8 @@ static void note_row(struct database *database, const struct connection_result *
 {
     if (database->state == CHECKING) {
         database->schema_there = row->values[0] != NULL && strcmp(row->values[0], "t") == 0;
+        snprintf(database->unwritable, sizeof database->unwritable, "%s",
+                 row->values[1] == NULL ? "" : row->values[1]);
     } else if (database->state == REGISTERING && row->columns == 2) {
         ledger_found(&database->ledger, to_integer(row->values[0]));
     } else if (database->state == REGISTERING && row->columns == 3) {
@@ -107,7 +146,13 @@ static void become_ready(struct database *database)
     if (database->was_ready)
         database->reconnects++;
     database->was_ready = true;
-    log_info("database ready", LOG_FIELDS(log_integer("slot", database->ledger.slot)));
+    log_info("database ready", LOG_FIELDS(log_string("server", database->server),
+                                          log_integer("slot", database->ledger.slot)));
+    if (database->failures[0] != '\0')
+        log_info("database servers passed over",
+                 LOG_FIELDS(log_string("error", database->failures)));
+    database->failures[0] = '\0';
+    servers_prefer(database->servers);
     if (ledger_settle(&database->ledger, &outcome))
         database->callbacks->batch_resolved(database->context, outcome, database->ledger.count);
 }
@@ -225,8 +270,10 @@ static int64_t keep_alive(struct database *database, int64_t now_ms)
     if (!query_queue_is_empty(&database->queries)) {
         int64_t deadline_ms =
             query_queue_oldest_ms(&database->queries) + database->options->query_timeout_ms;
-        if (now_ms >= deadline_ms)
+        if (now_ms >= deadline_ms) {
+            servers_avoid(database->servers);
             database_lose(database, "no answer in time");
+        }
         return deadline_ms;
     }
     if (now_ms >= database->touch_ms) {
@@ -249,9 +296,9 @@ static int64_t step(void *context, int64_t now_ms)
         next_ms = keep_alive(database, now_ms);
     } else if (now_ms >= database->deadline_ms) {
         if (database->state == WAITING)
-            database_begin_attempt(database, now_ms);
+            database_begin_attempt(database);
         else
-            database_lose(database, "cannot connect in time");
+            database_attempt_overdue(database);
     }
     settle_connection(database);
     return database->state == READY ? next_ms : database->deadline_ms;
@@ -270,7 +317,8 @@ int database_create(struct database **created, struct event_loop *loop,
     database->context = context;
     database->socket = -1;
     ledger_init(&database->ledger);
-    if (resolver_create(&database->resolver, loop, database_on_addresses, database) != 0) {
+    if (servers_create(&database->servers, loop, options->hosts, options->ports, database_on_name,
+                       database) != 0) {
         free(database);
         return -1;
     }
@@ -288,7 +336,7 @@ void database_destroy(struct database *database)
         send_query(database, QUERY_TOUCH, SCHEMA_RELEASE, 0, NULL);
     unwatch(database);
     connection_close(database->connection);
-    resolver_destroy(database->resolver);
+    servers_destroy(database->servers);
     free(database);
 }
 

@@ -19,14 +19,14 @@
 struct database;
 
 struct database_options {
-    const char *host; /* a name, an address, or the directory of a Unix socket */
-    int64_t port;
+    const char *hosts; /* lists, as host_list.h has them */
+    const char *ports;
     const char *user;
     const char *password;      /* or NULL */
     const char *password_file; /* or NULL; read anew for each connection, so it may change */
     const char *name;
     const char *ssl_mode;
-    int64_t connect_timeout_ms; /* from a name to a connection that is ready */
+    int64_t connect_timeout_ms; /* for a name; for an address, until the connection is ready */
     int64_t query_timeout_ms;   /* for an answer; then the connection counts as lost */
 };
 

@@ -7,11 +7,14 @@
 #include "database.h"
 #include "ledger.h"
 #include "query_queue.h"
-#include "resolver.h"
+#include "servers.h"
+
+/* Room for what became of some servers; of more, the first ones are told of. */
+#define DATABASE_FAILURES_SIZE 1024
 
 enum database_state {
     WAITING,   /* for the time of the next attempt */
-    RESOLVING, /* the host's name */
+    RESOLVING, /* a host's name */
     CONNECTING,
     CHECKING,    /* whether the schema is there */
     CREATING,    /* the schema */
@@ -25,7 +28,7 @@ struct database {
     const struct database_options *options;
     const struct database_callbacks *callbacks;
     void *context;
-    struct resolver *resolver;
+    struct servers *servers;
     struct connection *connection; /* NULL: none */
     int socket;                    /* watched, or -1 */
     uint32_t events;
@@ -37,7 +40,8 @@ struct database {
     bool created;  /* the schema, in this attempt */
     bool answered; /* the script under way gave the row that was asked for */
     bool schema_there;
-    bool wants_trim; /* registering anew would make the ledger much smaller */
+    bool wants_trim;     /* registering anew would make the ledger much smaller */
+    char unwritable[64]; /* why the server takes no writes; "": it does */
 
     struct ledger ledger;
     struct query_queue queries; /* under way, at most one of each kind */
@@ -48,19 +52,25 @@ struct database {
     bool was_ready;
     uint64_t reconnects;
     uint64_t histories_lost;
-    char last_error[256]; /* what was logged, so that it is logged once */
+    char server[128];                        /* the present or last one, for messages */
+    char failures[DATABASE_FAILURES_SIZE];   /* of this round's servers, with their reasons */
+    char last_error[DATABASE_FAILURES_SIZE]; /* what was logged, so that it is logged once */
 };
 
-/* Ends the attempt or the connection; the next attempt comes after a pause. */
+/* Ends the attempt or the connection. The next server of the round is tried at once; after the
+ * last, or when a connection that was ready is lost, there is a pause before the next attempt. */
 void database_lose(struct database *database, const char *reason);
 
 /* Watches the connection's present socket for its present events. Returns 0, or -1 with errno. */
 MUST_CHECK int database_watch(struct database *database);
 
 /* The setup: each is one move from WAITING towards READY, or database_lose(). */
-void database_begin_attempt(struct database *database, int64_t now_ms);
-resolver_callback database_on_addresses;
+void database_begin_attempt(struct database *database);
+servers_callback database_on_name;
 void database_connected(struct database *database);
+
+/* The attempt's time is up. */
+void database_attempt_overdue(struct database *database);
 
 /* A script has ended. Returns true if it was the last one: the connection can be READY. */
 bool database_script_done(struct database *database);

@@ -11,21 +11,30 @@
 /* Longer than replicas pause between attempts, with time for one. */
 #define HISTORY_PAUSE_MS (3 * BACKOFF_LONGEST_MS)
 
-static void connect_to(struct database *database, const char *addresses, int count)
+static void name_server(struct database *database, const struct server *server)
+{
+    if (server->address == NULL || strcmp(server->address, server->host) == 0)
+        snprintf(database->server, sizeof database->server, "%s port %s", server->host,
+                 server->port);
+    else
+        snprintf(database->server, sizeof database->server, "%.*s (%s) port %s",
+                 (int)sizeof database->server - 64, server->host, server->address, server->port);
+}
+
+static void connect_to(struct database *database, const struct server *server)
 {
     const struct database_options *options = database->options;
-    char port[8], password[PASSWORD_SIZE];
+    char password[PASSWORD_SIZE];
 
+    name_server(database, server);
     if (password_read(options->password, options->password_file, password) != 0) {
         database_lose(database, "DB_PASSWORD_FILE is no readable regular file of up to 1023 bytes");
         return;
     }
-    snprintf(port, sizeof port, "%d", (int)options->port);
     const struct connection_options connection_options = {
-        .host = options->host,
-        .addresses = addresses,
-        .address_count = count,
-        .port = port,
+        .host = server->host,
+        .address = server->address,
+        .port = server->port,
         .user = options->user,
         .password = password[0] == '\0' ? NULL : password,
         .database = options->name,
@@ -43,37 +52,54 @@ static void connect_to(struct database *database, const char *addresses, int cou
         database_lose(database, "the database's socket cannot be watched");
 }
 
-void database_on_addresses(void *context, const char *addresses, int count, const char *error)
+static void lose_name(struct database *database, const char *name, const char *error)
 {
-    struct database *database = context;
     char reason[256];
-
-    /* A slow name server's answer is used even if its attempt was given up meanwhile: otherwise
-     * none would ever be in time. */
-    if (database->state != RESOLVING && database->state != WAITING)
-        return;
-    if (addresses != NULL) {
-        database->deadline_ms = clock_monotonic_ms() + database->options->connect_timeout_ms;
-        connect_to(database, addresses, count);
-        return;
-    }
-    if (database->state == WAITING)
-        return;
-    snprintf(reason, sizeof reason, "DB_HOST %.120s: %.100s", database->options->host, error);
+    snprintf(reason, sizeof reason, "DB_HOST %.120s: %.100s", name, error);
     database_lose(database, reason);
 }
 
-void database_begin_attempt(struct database *database, int64_t now_ms)
+void database_begin_attempt(struct database *database)
 {
-    database->deadline_ms = now_ms + database->options->connect_timeout_ms;
+    struct server server;
+
+    database->deadline_ms = clock_monotonic_ms() + database->options->connect_timeout_ms;
     database->created = false;
-    if (database->options->host[0] == '/') {
-        connect_to(database, NULL, 0);
-        return;
-    }
+    database->server[0] = '\0';
     database->state = RESOLVING;
-    if (resolver_lookup(database->resolver, database->options->host) != 0)
-        database_lose(database, "a thread for the host's name cannot be started");
+    switch (servers_next(database->servers, &server)) {
+    case SERVERS_FOUND:
+        connect_to(database, &server);
+        break;
+    case SERVERS_LOOKING_UP:
+        break;
+    case SERVERS_FAILED:
+        lose_name(database, server.host, server.error);
+        break;
+    }
+}
+
+void database_on_name(void *context)
+{
+    struct database *database = context;
+    if (database->state == RESOLVING)
+        database_begin_attempt(database);
+}
+
+void database_attempt_overdue(struct database *database)
+{
+    static const char *const stages[] = {
+        [CONNECTING] = "no connection in time",
+        [CHECKING] = "no answer in time",
+        [CREATING] = "no schema in time",
+        [REGISTERING] = "no registration in time",
+        [PREPARING] = "no prepared statements in time",
+    };
+
+    if (database->state == RESOLVING)
+        lose_name(database, servers_skip(database->servers), "not looked up in time");
+    else
+        database_lose(database, stages[database->state]);
 }
 
 static void run_script(struct database *database, enum database_state state, const char *sql)
@@ -158,7 +184,9 @@ bool database_script_done(struct database *database)
 {
     switch (database->state) {
     case CHECKING:
-        if (database->schema_there)
+        if (database->unwritable[0] != '\0')
+            database_lose(database, database->unwritable);
+        else if (database->schema_there)
             register_writer(database);
         else
             create_schema(database);

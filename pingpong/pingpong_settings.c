@@ -1,5 +1,6 @@
 #include "pingpong_settings.h"
 
+#include "host_list.h"
 #include "log.h"
 #include "password.h"
 
@@ -14,16 +15,15 @@ static const char *const ssl_modes[] = {"disable", "allow",     "prefer",
 const struct setting pingpong_settings_table[] = {
     HTTP_SETTINGS_ROWS(struct pingpong_settings, "3001"),
     {.name = "DB_HOST",
-     .type = SETTING_STRING,
-     .offset = ROW(database.host),
+     .type = SETTING_HOSTS,
+     .offset = ROW(database.hosts),
      .default_value = "localhost",
-     .help = "PostgreSQL's host name or address, or the directory of its Unix socket."},
+     .help = "PostgreSQL's host name or address, or the directory of its Unix socket; of "
+             "several, and of all addresses of a name, the one that takes writes is used."},
     {.name = "DB_PORT",
-     .type = SETTING_INTEGER,
-     .offset = ROW(database.port),
+     .type = SETTING_PORTS,
+     .offset = ROW(database.ports),
      .default_value = "5432",
-     .minimum = 1,
-     .maximum = 65535,
      .help = "PostgreSQL's port."},
     {.name = "DB_USER",
      .type = SETTING_STRING,
@@ -56,7 +56,7 @@ const struct setting pingpong_settings_table[] = {
      .default_value = "1500",
      .minimum = 100,
      .maximum = 60000,
-     .help = "Time for one attempt to connect, until statements can be sent."},
+     .help = "Time for one attempt to connect to one address, until statements can be sent."},
     {.name = "DB_TIMEOUT_MS",
      .type = SETTING_INTEGER,
      .offset = ROW(database.query_timeout_ms),
@@ -111,12 +111,26 @@ static int check_password(const struct database_options *database)
     return -1;
 }
 
+static int check_ports(const struct database_options *database)
+{
+    struct host_list list;
+
+    int result = host_list_parse(&list, database->hosts, database->ports);
+    if (result != 0)
+        log_error("setting not accepted",
+                  LOG_FIELDS(log_string("setting", "DB_PORT"), log_string("value", database->ports),
+                             log_string("accepted", "one port, or one for each of DB_HOST"),
+                             log_string("error", strerror(errno))));
+    host_list_free(&list);
+    return result;
+}
+
 int pingpong_settings_load(struct pingpong_settings *settings)
 {
     if (settings_load(pingpong_settings_table, pingpong_settings_count, settings) != 0)
         return -1;
     settings->database.ssl_mode = ssl_modes[settings->ssl_mode];
-    if (check_password(&settings->database) != 0)
+    if (check_ports(&settings->database) != 0 || check_password(&settings->database) != 0)
         return -1;
     return fault_settings_check(&settings->faults, pingpong_settings_table,
                                 pingpong_settings_count);

@@ -40,7 +40,10 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
              " ('ledger', 'bigint[]'::regtype))) = 2"
              " AND EXISTS (SELECT FROM pg_constraint"
              " WHERE conrelid = to_regclass('counters') AND conname = 'counters_single_row')"
-             " AND to_regclass('pingpong_writers') IS NOT NULL",
+             " AND to_regclass('pingpong_writers') IS NOT NULL,"
+             " CASE WHEN pg_is_in_recovery() THEN 'a standby, which takes no writes'"
+             " WHEN current_setting('default_transaction_read_only') = 'on'"
+             " THEN 'takes no writes: default_transaction_read_only is on' END",
              statement_timeout_ms);
 }
 

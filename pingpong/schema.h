@@ -44,7 +44,8 @@
 #define SCHEMA_TOUCH "touch"
 #define SCHEMA_RELEASE "release"
 
-/* Session settings, then one row with one boolean: all of the schema is there. */
+/* Session settings, then one row of two: whether all of the schema is there; and why the server
+ * takes no writes, or null. */
 void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms);
 
 /* Makes or migrates the schema, safely when several do it together. */

@@ -72,11 +72,11 @@ def test_other_arguments_are_refused(program: str, arguments: list[str]) -> None
 
 @pytest.mark.parametrize("program, name, accepted", checked_settings())
 def test_a_value_that_is_not_accepted_stops_the_start(program: str, name: str, accepted: str) -> None:
-    done = run_sanitized([BUILD / program], {name: "no-such-value"})
+    done = run_sanitized([BUILD / program], {name: "no such value"})
     assert done.returncode == 1
     lines = log_lines(done.stderr)
     line = next(line for line in lines if line["level"] == "error" and line.get("setting") == name)
-    assert line["value"] == "no-such-value" and line["accepted"] == accepted
+    assert line["value"] == "no such value" and line["accepted"] == accepted
 
 
 @pytest.mark.parametrize("program, name, accepted", [

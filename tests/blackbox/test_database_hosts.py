@@ -1,0 +1,188 @@
+"""Several database servers: DB_HOST as a list, names with several addresses, standbys, failover."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness.http import Connection, get
+from harness.postgres import PASSWORD, Cluster, Standby
+from harness.process import BUILD, eventually, free_port
+from programs import PATIENCE, Database, Program, log_lines, pingpong as make_pingpong, pong, run_sanitized
+
+ANSWERED_WITHIN_S = 5.0  # of a promotion
+
+
+@contextmanager
+def silent(port: int = 0, host: str = "127.0.0.1", family: int = socket.AF_INET) -> Iterator[int]:
+    """A port whose connections are taken and never answered, as those of a server that hangs."""
+    with socket.socket(family) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(64)
+        yield listener.getsockname()[1]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Cluster, Standby]]:
+    """A primary, and a standby without which it confirms nothing."""
+    with Cluster() as primary, Standby(primary) as standby:
+        primary.replicate_to(standby)
+        yield primary, standby
+
+
+def env_of(*clusters: Cluster, **settings: object) -> dict[str, str]:
+    hosts = {"DB_HOST": ",".join("127.0.0.1" for _ in clusters), "DB_PORT": ",".join(str(c.port) for c in clusters)}
+    values = {**clusters[0].env(), "DRAIN_MS": 0, **hosts, **settings}
+    return {name: str(value) for name, value in values.items()}
+
+
+def messages(program: Program, message: str) -> list[str]:
+    return [line["error"] for line in log_lines(program.stderr()) if line["message"] == message]
+
+
+def test_the_server_that_takes_writes_is_used(pair: tuple[Cluster, Standby]) -> None:
+    primary, standby = pair
+    with make_pingpong(env_of(standby, primary)) as running:
+        assert pong(get(running.port, "/ping")) == 1
+        assert primary.query("SELECT count FROM counters") == [(1,)]
+        assert messages(running, "database servers passed over") == [
+            f"127.0.0.1 port {standby.port}: a standby, which takes no writes"]
+
+
+def test_a_server_that_is_to_be_read_only_is_not_used(database: Database) -> None:
+    with Cluster({"default_transaction_read_only": "on"}) as other:
+        env = database.env(DB_HOST="127.0.0.1,127.0.0.1", DB_PORT=f"{other.port},{database.cluster.port}")
+        connection = other.connect()
+        with connection.cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = off")
+            cursor.execute(f'CREATE ROLE "{database.role}" LOGIN PASSWORD %s', (PASSWORD,))
+            cursor.execute(f'CREATE DATABASE "{database.name}" OWNER "{database.role}"')
+        connection.close()
+        with make_pingpong(env) as running:
+            assert pong(get(running.port, "/ping")) == 1
+            assert database.count() == 1
+            assert messages(running, "database servers passed over") == [
+                f"127.0.0.1 port {other.port}: takes no writes: default_transaction_read_only is on"]
+
+
+def test_sockets_names_and_addresses_may_be_mixed(database: Database) -> None:
+    """One port for all; the good one is the third, or the first."""
+    nowhere = ["/no/such/directory", "nowhere.invalid"]
+    for hosts in ([*nowhere, "127.0.0.1"], [str(database.cluster.directory), *nowhere], [*nowhere, "localhost", "127.0.0.1"]):
+        with make_pingpong(database.env(DB_HOST=",".join(hosts))) as running:
+            pong(get(running.port, "/ping"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a name of the test's own needs a mount, and so root")
+@pytest.mark.parametrize("first, family", [("127.0.0.2", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_an_address_that_hangs_hides_no_other_of_its_name(database: Database, tmp_path: Path, first: str, family: int) -> None:
+    """The first of two addresses takes connections and is silent; it may be of another family."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text(f"{first} database.example\n127.0.0.1 database.example\n")
+    argv = ["unshare", "--mount", "sh", "-c", f"mount --bind {hosts} /etc/hosts && exec {BUILD / 'pingpong'}"]
+    env = database.env(DB_HOST="database.example", DB_CONNECT_TIMEOUT_MS=400)
+    with silent(database.cluster.port, first, family):
+        with Program(argv, env, ready="/healthz") as running:
+            pong(get(running.port, "/ping"))
+            passed = messages(running, "database servers passed over")
+    assert passed in ([], [f"database.example ({first}) port {database.cluster.port}: no connection in time"])
+
+
+def test_hosts_that_hang_hide_no_other(database: Database) -> None:
+    with silent() as first, silent() as second:
+        env = database.env(DB_HOST="127.0.0.1,127.0.0.1,127.0.0.1", DB_PORT=f"{first},{second},{database.cluster.port}",
+                           DB_CONNECT_TIMEOUT_MS=400)
+        with make_pingpong(env) as running:
+            pong(get(running.port, "/ping"))
+
+
+def test_each_server_that_fails_is_named_with_its_reason_once(database: Database) -> None:
+    """No server works: one line says of each why, again only if that changes; the password is not in it."""
+    dead = free_port()
+    with silent() as hung:
+        env = database.env(DB_HOST="127.0.0.1,nowhere.invalid,localhost,127.0.0.1",
+                           DB_PORT=f"{hung},5432,{dead},{database.cluster.port}", DB_PASSWORD="not-the-password",
+                           DB_CONNECT_TIMEOUT_MS=300)
+        with make_pingpong(env, ready="/livez") as running:
+            eventually(lambda: messages(running, "database not available"), 10, "the log saying what is wrong")
+            time.sleep(2)
+            assert get(running.port, "/healthz").status == 500
+            lines, log = messages(running, "database not available"), running.stderr()
+    assert len(lines) == 1, lines
+    hang, name, *refused, password = lines[0].split("; ")
+    assert hang == f"127.0.0.1 port {hung}: no connection in time"
+    assert name.startswith("DB_HOST nowhere.invalid: ")
+    assert refused and all(re.match(rf"localhost \(.+\) port {dead}: Connection refused", reason) for reason in refused)
+    assert re.match(rf"127.0.0.1 port {database.cluster.port}: FATAL: +password authentication failed", password)
+    assert "not-the-password" not in log
+
+
+@pytest.mark.parametrize("ports", ["5432,5433", "5432,5433,5434,5435"])
+def test_as_many_ports_as_hosts_or_one(ports: str) -> None:
+    done = run_sanitized([BUILD / "pingpong"], {"DB_HOST": "a,b,c", "DB_PORT": ports})
+    assert done.returncode == 1
+    line = log_lines(done.stderr)[-1]
+    assert (line["setting"], line["value"]) == ("DB_PORT", ports) and "one for each" in line["accepted"]
+
+
+@pytest.mark.parametrize("name, value", [("DB_HOST", "a,,b"), ("DB_HOST", "a,"), ("DB_HOST", "a, b"), ("DB_PORT", "1,"),
+                                         ("DB_PORT", "5432,65536"), ("DB_PORT", "5432, 5433")])
+def test_lists_with_holes_are_not_accepted(name: str, value: str) -> None:
+    done = run_sanitized([BUILD / "pingpong"], {name: value})
+    assert done.returncode == 1
+    assert [line["setting"] for line in log_lines(done.stderr)] == [name]
+
+
+class Client(threading.Thread):
+    """Pings without end; notes when each number came."""
+
+    def __init__(self, port: int):
+        super().__init__(daemon=True)
+        self.port, self.numbers, self.failure = port, [], None
+        self.stop = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        try:
+            with Connection(self.port, timeout=20) as connection:
+                while not self.stop.is_set():
+                    answer = connection.request("GET", "/ping")
+                    if answer.status == 200:
+                        self.numbers.append((pong(answer), time.monotonic()))
+                    time.sleep(0.005)
+        except BaseException as failure:  # noqa: B902 - raised again by finish()
+            self.failure = failure
+
+    def finish(self) -> list[int]:
+        self.stop.set()
+        self.join(30)
+        if self.failure:
+            raise self.failure
+        return [number for number, _ in self.numbers]
+
+
+@pytest.mark.parametrize("fault", ["sigstop", "kill"])
+def test_a_failover_is_followed_and_no_number_comes_twice(pair: tuple[Cluster, Standby], fault: str) -> None:
+    primary, standby = pair
+    with make_pingpong(env_of(primary, standby)) as running:
+        clients = [Client(running.port) for _ in range(4)]
+        eventually(lambda: all(len(client.numbers) > 20 for client in clients), 10, "pings under way")
+        getattr(primary, fault)()
+        eventually(lambda: get(running.port, "/healthz").status == 500, 3 * PATIENCE, "/healthz 500")
+        standby.promote()
+        promoted = time.monotonic()
+        eventually(lambda: all(client.numbers[-1][1] > promoted for client in clients), 20, "pings answered again")
+        first = min(at for client in clients for _, at in client.numbers if at > promoted)
+        numbers = [number for client in clients for number in client.finish()]
+        assert first - promoted <= ANSWERED_WITHIN_S * PATIENCE
+        assert len(set(numbers)) == len(numbers)
+        assert standby.query("SELECT count FROM counters")[0][0] >= max(numbers)
