@@ -16,8 +16,8 @@
 /* A pingpong that takes one ping at a time may be replaced by one that takes several. */
 #define SEVERAL_AGAIN_MS 30000
 
-/* Of one view; and the time for a first connection, doubled for each further one. A lost packet is
- * sent again by the kernel after a second. */
+/* Of one view; and the time for the first connection and the second, doubled for each further one.
+ * The kernel sends a lost packet again after a second only. */
 #define ATTEMPTS_MAX 5
 #define CONNECT_MS 200
 
@@ -96,7 +96,7 @@ static void gather(struct pingpong_client *client, struct ping_batch *batch, str
 
 static int64_t connect_timeout_ms(const struct pingpong_client *client, unsigned attempts)
 {
-    int64_t timeout_ms = (int64_t)CONNECT_MS << attempts;
+    int64_t timeout_ms = (int64_t)CONNECT_MS << (attempts > 0 ? attempts - 1 : 0);
     int64_t longest_ms = client->options.client.connect_timeout_ms;
     return timeout_ms < longest_ms ? timeout_ms : longest_ms;
 }

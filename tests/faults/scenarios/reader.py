@@ -77,7 +77,11 @@ class Page:
         self.result.require(len(lines) >= 4 and _others_right(lines), f"the page has wrong lines: {response.text!r}")
         number = re.fullmatch(r"Ping / Pongs: (\d+)", lines[3]) if len(lines) > 3 else None
         self.result.require(response.status == (200 if number else 503), f"status {response.status} with {lines[3:]!r}")
-        request = Request(start, end, Outcome.ANSWERED if number else Outcome.UNKNOWN, int(number[1]) if number else None)
+        certain = len(lines) > 3 and lines[3].endswith("this view was not counted")
+        doubtful = len(lines) > 3 and lines[3].endswith("this view may have been counted")
+        self.result.require(number or certain or doubtful, f"a page does not say whether it was counted: {lines[3:]!r}")
+        outcome = Outcome.ANSWERED if number else Outcome.REFUSED if certain else Outcome.UNKNOWN
+        request = Request(start, end, outcome, int(number[1]) if number else None)
         self.history.append(request)
         return request
 
