@@ -1,4 +1,4 @@
-"""What can happen to views that travel together: pingpong gone, connections lost."""
+"""What can happen to views that travel together: pingpong gone, answers lost, connections lost."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from harness import http
 from harness.postgres import Cluster
 from harness.process import eventually
 from history import Outcome
+from relay import Loss, Relay
 from scenario import Result, Skip, scenario
 from scenarios.reader import Page
 
 VIEWERS = 40
 TOGETHER_MORE = 20
+LOSSES = [*Loss] * 3
 
 
 @contextmanager
@@ -77,6 +79,20 @@ def views_pingpong_killed(cluster: Cluster, result: Result) -> None:
                 ready(replica)
                 await_numbers(page, time.monotonic())
         bed.extra += page.history
+
+
+@scenario("views-answers-lost", "answers to views under way together lost: none of it, a part of it, silence", replicas=(1,))
+def views_answers_lost(cluster: Cluster, result: Result) -> None:
+    with Bed(cluster, result, connections=0) as bed, Relay(next(iter(bed.replicas.values())).port) as relay, \
+            Page(result, relay.port) as page:
+        with viewers(page):
+            for loss in LOSSES:
+                await_together(page)
+                relay.arm(loss, "/pings")
+                assert relay.lost.wait(20), "no request for several pings came"
+                await_numbers(page, time.monotonic())
+        bed.extra += page.history
+        result.require(any(view.outcome is Outcome.UNKNOWN for view in page.history), "no view was left in doubt")
 
 
 @scenario("views-connections-lost", "every tenth attempt to connect to one of five pingpongs lost: no page may fail, or wait for a second",
