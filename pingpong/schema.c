@@ -6,6 +6,9 @@
 /* Only ours by being arbitrary. */
 #define SLOT_LOCK_CLASS 745301037
 
+/* How long ago such a writer is taken to have been seen. */
+#define AGED_S (SCHEMA_WRITER_EXPIRY_S - SCHEMA_WRITER_GRACE_S)
+
 /* What the promise stands on, set for the session whatever the server's, the database's or the
  * role's defaults are or become: commits wait for the disk (a stricter choice is left), statements
  * see what others have committed, no time-out but ours ends one, warnings are sent, and the tables
@@ -75,13 +78,19 @@ const char schema_create_sql[] =
  * of a batch that an earlier connection's server process is still executing. */
 #define BEGIN_REGISTRATION "BEGIN; SELECT count, 0 FROM counters WHERE id = 1 FOR UPDATE;"
 
-/* Parameters: writer, expiry in seconds, slots kept, class of the lock. */
-#define FORGET_OTHERS                                                                       \
-    "DELETE FROM pingpong_writers w WHERE writer <> '%s' AND (seen < now() - interval '%d " \
-    "seconds'"                                                                              \
-    " OR (SELECT count(*) FROM pingpong_writers) > %d AND NOT EXISTS (SELECT FROM pg_locks" \
-    " WHERE locktype = 'advisory' AND classid = %d AND objid = w.slot AND objsubid = 2"     \
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())));"
+/* Where there are many, a writer that is not connected goes sooner: not at once, because after a
+ * crash of the database nobody is, and each comes back to ask what became of its batch. Parameters:
+ * seconds, writer, seconds, slots kept, class of the lock. */
+#define AGE_OTHERS                                                                           \
+    "UPDATE pingpong_writers w SET seen = now() - interval '%d seconds'"                     \
+    " WHERE writer <> '%s' AND seen > now() - interval '%d seconds'"                         \
+    " AND (SELECT count(*) FROM pingpong_writers) > %d AND NOT EXISTS (SELECT FROM pg_locks" \
+    " WHERE locktype = 'advisory' AND classid = %d AND objid = w.slot AND objsubid = 2"      \
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));"
+
+/* Parameters: writer, expiry in seconds. */
+#define FORGET_OTHERS \
+    "DELETE FROM pingpong_writers WHERE writer <> '%s' AND seen < now() - interval '%d seconds';"
 
 /* Parameters: writer, twice. */
 #define TAKE_SLOT                                                                               \
@@ -120,10 +129,11 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
                          int64_t highest)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
-             BEGIN_REGISTRATION FORGET_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
+             BEGIN_REGISTRATION AGE_OTHERS FORGET_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
                  END_REGISTRATION,
-             writer, SCHEMA_WRITER_EXPIRY_S, SCHEMA_SLOTS_KEPT, SLOT_LOCK_CLASS, writer, writer,
-             writer, writer, highest, key, key, highest, key, writer, writer);
+             AGED_S, writer, AGED_S, SCHEMA_SLOTS_KEPT, SLOT_LOCK_CLASS, writer,
+             SCHEMA_WRITER_EXPIRY_S, writer, writer, writer, writer, highest, key, key, highest,
+             key, writer, writer);
 }
 
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)

@@ -31,9 +31,11 @@
 /* Large enough for every text below. */
 #define SCHEMA_SQL_SIZE 4096
 
-/* So many slots are kept for writers that are not connected; of more, those go at once. A crash
- * loop then leaves no more than these behind. */
+/* Where there are more slots than these, a writer that is found not to be connected has only so
+ * long to come back, which is as long as a ping may wait. What a crash loop leaves behind is gone
+ * soon after it. */
 #define SCHEMA_SLOTS_KEPT 16
+#define SCHEMA_WRITER_GRACE_S 60
 
 /* Prepared statements: batch takes its size, its ticket and the count below which the database's
  * history went back, and returns the count; read returns the count; touch keeps the writer's slot
