@@ -302,11 +302,13 @@ void ping_batch_wake_delayed(struct pingpong_client *client, int64_t now_ms)
 
 void ping_batch_free_list(struct ping_batch *head)
 {
-    while (head->next != head) {
-        struct ping_batch *batch = head->next;
-        take_out(batch);
+    struct ping_batch *next;
+
+    for (struct ping_batch *batch = head->next; batch != head; batch = next) {
+        next = batch->next;
         for (struct ping *ping = batch->pings.first; ping != NULL; ping = ping->next)
             free(ping->trace);
         free(batch);
     }
+    head->next = head->previous = head;
 }
