@@ -164,6 +164,7 @@ static void outlive_history(struct database *database, enum ledger_history histo
     database->histories_lost++;
     if (ledger_adopt(&database->ledger))
         database->callbacks->batch_resolved(database->context, LEDGER_UNKNOWN, 0);
+    servers_prefer(database->servers);
     database_lose(database, "waiting for other replicas to raise the count");
     database->deadline_ms = clock_monotonic_ms() + HISTORY_PAUSE_MS;
 }

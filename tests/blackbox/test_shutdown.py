@@ -33,7 +33,7 @@ def test_it_drains(daemon: Program, number: int) -> None:
         copy.signal(number)
         eventually(lambda: get(copy.port, "/healthz").status == 500, 0.5 * PATIENCE, "readiness failing at once")
         assert get(copy.port, "/livez").status == 200
-        served = get(copy.port, "/ping" if copy.name == "pingpong" else "/log-output")
+        served = get(copy.port, {"pingpong": "/ping", "reader": "/log-output", "witness": "/verdict"}[copy.name])
         assert served.status == 200
         assert served.headers["connection"].lower() == "close"
         last = kept.request("GET", "/livez")
