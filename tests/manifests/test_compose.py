@@ -67,7 +67,8 @@ def test_it_is_made_of_what_the_cluster_runs(project):
     initialise, postgres = containers(stateful)
     services = project["services"]
     assert services["postgres-svc"]["image"] == services["initialise"]["image"] == postgres["image"]
-    assert services["postgres-svc"]["command"] == postgres["command"] + postgres["args"]
+    same = postgres["command"] + postgres["args"]
+    assert services["postgres-svc"]["command"] == same + ["-c", "unix_socket_directories=/tmp"]
     assert services["initialise"]["command"] == initialise["command"]
     for name in ("pingpong-svc", "writer", "reader"):
         assert services[name]["image"] == f"log-pong/{name.removesuffix('-svc')}:local"
