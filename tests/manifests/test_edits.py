@@ -50,16 +50,17 @@ def edits():
             yield generator["name"], "files", file
 
 
-def edit(manifests: Path, field: str, value: str):
+def edit(manifests: Path, name: str, field: str, value: str):
     where = manifests / "base"
     if field == "files":
         path = where / value.rpartition("=")[2]
         path.write_text(path.read_text("utf-8") + "# edited\n", "utf-8")
         return
     path = where / "kustomization.yaml"
-    text = path.read_text("utf-8")
-    assert text.count(f"- {value}\n") == 1
-    path.write_text(text.replace(f"- {value}\n", f"- {value}1\n"), "utf-8")
+    # Two generators may have the same literal.
+    before, start, block = path.read_text("utf-8").partition(f"  - name: {name}\n")
+    assert block.count(f"- {value}\n") >= 1
+    path.write_text(before + start + block.replace(f"- {value}\n", f"- {value}1\n", 1), "utf-8")
 
 
 def test_every_generated_configmap_has_known_readers():
@@ -83,7 +84,7 @@ def test_an_edit_is_taken_and_touches_only_its_readers(cluster, copy_of_manifest
     overlay = copy_of_manifests / "overlays/local"
     before = build(overlay)
     apply(cluster, before)
-    edit(copy_of_manifests, field, value)
+    edit(copy_of_manifests, name, field, value)
     after = build(overlay)
     assert after != before
     apply(cluster, after)
