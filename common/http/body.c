@@ -16,7 +16,7 @@ int http_request_take_body(struct http_request *request, const char *data, size_
     size_t wanted = wanted_bytes(request), begin = request->body_bytes;
 
     request->body_bytes += length;
-    if (request->body_bytes > wanted)
+    if (wanted == 0 || request->body_bytes > wanted)
         return 0;
     if (request->body == NULL && (request->body = malloc(wanted)) == NULL)
         return -1;
