@@ -132,7 +132,8 @@ def test_one_that_knows_only_single_pings_is_asked_so(page_settings: dict[str, o
         seen = [found for one in in_threads(20, lambda _: [number(get(page.port, "/log-output")) for _ in range(5)])
                 for found in one]
     assert sorted(seen) == list(range(1, 101))
-    assert server.pings == 100 and server.asked.count("/pings") <= 2
+    # Those that were under way before the first was answered, and no more.
+    assert server.pings == 100 and server.asked.count("/pings") < 10
 
 
 @pytest.mark.parametrize("body", [b'{"first":1,"last":1}', b'{"first":1,"last":9}', b'{"first":5,"last":1}', b'{"pong":3}', b"OK"])
