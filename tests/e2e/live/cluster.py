@@ -1,0 +1,131 @@
+"""The cluster: what is asked of it, and waiting for what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any, Callable, TypeVar
+
+ROOT = Path(__file__).resolve().parents[3]
+MANIFESTS = ROOT / "manifests"
+WORK = ROOT / "build" / "e2e"
+NAMESPACE = "log-pong"
+URL = os.environ.get("E2E_URL") or "http://127.0.0.1:8080"
+IMAGES = [f"log-pong/{name}:local" for name in ("pingpong", "reader", "writer", "witness")]
+PINGPONG, LOG_OUTPUT, POSTGRES = (f"app.kubernetes.io/name={name}" for name in ("pingpong", "log-output", "postgres"))
+
+T = TypeVar("T")
+
+
+class Failed(Exception):
+    """What a step was to show is not so."""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}     {text}", flush=True)
+
+
+def run(*command: object, text: str | None = None, timeout: float = 600, check: bool = True) -> str:
+    done = subprocess.run([str(word) for word in command], input=text, text=True, capture_output=True,
+                          timeout=timeout, check=False)
+    if check and done.returncode != 0:
+        raise Failed(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout).strip()[-600:]}")
+    return done.stdout
+
+
+def kubectl(*words: object, **options: Any) -> str:
+    return run("kubectl", "--namespace", NAMESPACE, *words, **options)
+
+
+def get(*words: str, **options: Any) -> dict:
+    """Objects as JSON; an empty dictionary if there is none."""
+    return json.loads(kubectl("get", *words, "--output", "json", "--ignore-not-found", **options) or "{}")
+
+
+def has(resource: str) -> bool:
+    """Whether the API server knows a kind, as in rollouts.argoproj.io."""
+    return resource in run("kubectl", "api-resources", "--output", "name", "--no-headers").split()
+
+
+def until(seconds: float, what: str, probe: Callable[[], T], interval: float = 0.5) -> T:
+    """probe()'s first true value; Failed if none comes in time."""
+    end = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds:g} s: {what}")
+        time.sleep(interval)
+
+
+def pods(selector: str) -> list[dict]:
+    return [pod for pod in get("pods", "--selector", selector)["items"] if "deletionTimestamp" not in pod["metadata"]]
+
+
+def is_ready(pod: dict) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
+
+
+def names(found: list[dict]) -> list[str]:
+    return [item["metadata"]["name"] for item in found]
+
+
+def uids(selector: str) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in pods(selector)}
+
+
+def restarts(selector: str = "app.kubernetes.io/name in (pingpong, log-output)") -> int:
+    return sum(status["restartCount"] for pod in pods(selector)
+               for status in pod["status"].get("containerStatuses", []))
+
+
+def settled(workload: str, timeout: str = "5m") -> None:
+    kubectl("rollout", "status", workload, "--timeout", timeout)
+
+
+def apply(folder: Path, *words: object) -> str:
+    return run("kubectl", "apply", "--kustomize", folder, *words)
+
+
+def remove_namespace() -> None:
+    run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "5m")
+
+
+def fetch(path: str, timeout: float = 5) -> tuple[int, str]:
+    """Status and body through the ingress; 0 and the reason if there is no answer."""
+    try:
+        with urllib.request.urlopen(URL + path, timeout=timeout) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode(errors="replace")
+    except OSError as error:
+        return 0, str(error)
+
+
+def ping() -> int:
+    """A number, or 0."""
+    status, body = fetch("/ping")
+    return json.loads(body)["pong"] if status == 200 else 0
+
+
+def answers(seconds: float = 60) -> int:
+    return until(seconds, "pings are answered through the ingress", ping)
+
+
+def deploy(folder: Path) -> None:
+    """The system as an overlay has it, until the page is whole; what is there already stays."""
+    apply(folder)
+    settled("statefulset/postgres")
+    until(300, "pingpong is ready", lambda: pods(PINGPONG) and all(map(is_ready, pods(PINGPONG))))
+    settled("deployment/log-output")
+    until(60, "the page comes through the ingress", lambda: fetch("/log-output")[0] == 200)
+
+
+def patch(resource: str, operations: list[dict]) -> None:
+    kubectl("patch", resource, "--type", "json", "--patch", json.dumps(operations))

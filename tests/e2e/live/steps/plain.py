@@ -1,0 +1,218 @@
+"""The base, by hand: deployed, edited, and everything taken away from it once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from ..cluster import (LOG_OUTPUT, MANIFESTS, PINGPONG, POSTGRES, Failed, answers, apply, deploy, fetch, get,
+                       is_ready, kubectl, names, pods, restarts, run, settled, uids, until)
+from ..judge import Judge
+from . import step
+
+LOCAL = MANIFESTS / "overlays" / "local"
+
+
+def whole_page() -> dict[str, str]:
+    status, body = fetch("/log-output")
+    lines = re.fullmatch(r"file content: (?P<file>.*)\nenv variable: MESSAGE=(?P<message>.*)\n"
+                         r"(?P<time>\S+): (?P<hash>[0-9a-f]{64})\nPing / Pongs: (?P<pong>\d+)\n?", body)
+    if status != 200 or not lines:
+        raise Failed(f"the page is {status}: {body!r}")
+    if hashlib.sha256(lines["time"].encode()).hexdigest() != lines["hash"]:
+        raise Failed(f"the page's hash: {body!r}")
+    return lines.groupdict()
+
+
+@step("local", "one apply, then the page and the ping through the ingress")
+def local() -> dict:
+    started = time.monotonic()
+    deploy(LOCAL)
+    seconds = time.monotonic() - started
+    page = whole_page()
+    if (page["file"], page["message"]) != ("this text is from file", "hello world"):
+        raise Failed(f"the page says {page}")
+    first, second = answers(), answers()
+    if not int(page["pong"]) < first < second:
+        raise Failed(f"the counter does not count: {page['pong']}, {first}, {second}")
+    if fetch("/elsewhere")[0] != 404:
+        raise Failed("a path that is not in the Ingress is answered")
+    return {"whole after s": round(seconds, 1)}
+
+
+def generations() -> dict[str, int]:
+    """How often what is asked for was changed, of everything that makes pods or leads to them."""
+    found = get("deployments,statefulsets,services,ingresses,networkpolicies,poddisruptionbudgets")["items"]
+    return {f"{item['kind']} {item['metadata']['name']}": item["metadata"].get("generation", 0) for item in found}
+
+
+@step("again", "a second apply changes nothing, and the password stays")
+def again() -> dict:
+    deploy(LOCAL)
+
+    def state() -> tuple:
+        return (get("secret", "postgres-app")["data"]["password"], generations(),
+                [uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)])
+
+    before = state()
+    printed = apply(LOCAL)
+    kubectl("wait", "job", "--selector", "app.kubernetes.io/name=postgres-secret", "--for", "condition=Complete", "--timeout", "2m")
+    after = state()
+    if before != after:
+        raise Failed(f"changed by a second apply: {before}, then {after}")
+    return {"objects": len(printed.splitlines())}
+
+
+def edited(folder: Path, old: str, new: str, name: str) -> Path:
+    """A copy of the manifests with one edit; the overlay `local` of it."""
+    shutil.copytree(MANIFESTS, folder / "manifests")
+    target = folder / "manifests" / name
+    text = target.read_text(encoding="utf-8")
+    if old not in text:
+        raise Failed(f"{name} has no {old!r}")
+    target.write_text(text.replace(old, new), encoding="utf-8")
+    return folder / "manifests" / "overlays" / "local"
+
+
+@step("edits", "an edited text, message and setting: who restarts, and when it shows")
+def edits() -> dict:
+    deploy(LOCAL)
+    base = "base/kustomization.yaml"
+    cases = [("text", "this text is from file", "this text was edited", "base/config/information.txt", LOG_OUTPUT),
+             ("message", "MESSAGE=hello world", "MESSAGE=hello again", base, LOG_OUTPUT),
+             ("setting", "DB_SSLMODE=prefer", "DB_SSLMODE=allow", base, PINGPONG)]
+    seen = {}
+    for what, old, new, name, mine in cases:
+        before = {selector: uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)}
+        with tempfile.TemporaryDirectory() as folder, Judge() as judge:
+            started = time.monotonic()
+            apply(edited(Path(folder), old, new, name))
+            settled("deployment/pingpong")
+            settled("deployment/log-output")
+            until(60, "the old pods are gone", lambda: not before[mine] & uids(mine))
+            if what != "setting":
+                until(60, f"the edited {what} is on the page",
+                      lambda: new.removeprefix("MESSAGE=") in fetch("/log-output")[1])
+            seen[f"{what}, s"] = round(time.monotonic() - started, 1)
+            judge.none_failed()
+        others = [selector for selector in before if selector != mine and before[selector] != uids(selector)]
+        if others:
+            raise Failed(f"an edit of the {what} restarts {others}")
+    apply(LOCAL)
+    settled("deployment/pingpong")
+    settled("deployment/log-output")
+    return seen
+
+
+@step("database-away", "the database scaled to none and back: not ready, not dead, and the page says why")
+def database_away() -> dict:
+    deploy(LOCAL)
+    before, counted = restarts(), answers()
+    started = time.monotonic()
+    kubectl("scale", "statefulset/postgres", "--replicas", "0")
+    until(60, "pingpong is not ready without its database", lambda: not any(map(is_ready, pods(PINGPONG))))
+    unready = time.monotonic() - started
+    status, body = fetch("/log-output")
+    if status != 503 or "Ping / Pongs: not available" not in body:
+        raise Failed(f"the page without a database is {status}: {body!r}")
+    if "Readiness probe failed" not in kubectl("describe", "pods", "--selector", PINGPONG):
+        raise Failed("kubectl describe pod does not say so")
+    kubectl("scale", "statefulset/postgres", "--replicas", "1")
+    started = time.monotonic()
+    after = answers(120)
+    back = time.monotonic() - started
+    settled("statefulset/postgres")
+    if after <= counted or restarts() != before:
+        raise Failed(f"count {counted}, then {after}; restarts {before}, then {restarts()}")
+    return {"unready after s": round(unready, 1), "answers s after scaling up": round(back, 1)}
+
+
+def outage(cause: list[str], what: str) -> dict:
+    deploy(LOCAL)
+    before = restarts()
+    with Judge() as judge:
+        kubectl(*cause)
+        until(10, "pings fail, or the database is back at once", lambda: judge.outages() or True)
+        answers(120)
+        settled("statefulset/postgres")
+        time.sleep(3)
+        seen = judge.nothing_lost_or_doubled()
+    if restarts() != before:
+        raise Failed(f"{what} has restarted pods")
+    return seen
+
+
+@step("database-killed", "PostgreSQL killed in its pod: nothing lost, nothing doubled, no pod restarts")
+def database_killed() -> dict:
+    return outage(["exec", "postgres-0", "--container", "postgres", "--", "sh", "-c", "kill -9 -1; true"],
+                  "killing the database")
+
+
+@step("database-deleted", "the database's pod deleted by force: nothing lost, nothing doubled")
+def database_deleted() -> dict:
+    return outage(["delete", "pod/postgres-0", "--grace-period", "0", "--force"], "deleting the database's pod")
+
+
+def delete_one_by_one(selector: str, path: str, times: int) -> dict:
+    deploy(LOCAL)
+    with Judge(path=path) as judge:
+        for _ in range(times):
+            pod = names([pod for pod in pods(selector) if is_ready(pod)])[0]
+            kubectl("delete", "pod", pod)
+            until(60, "there are two ready pods again", lambda: len(list(filter(is_ready, pods(selector)))) == 2)
+        return judge.none_failed() | {"deleted": times}
+
+
+@step("deletions-pingpong", "20 pods of pingpong deleted, one after another: no request fails")
+def deletions_pingpong() -> dict:
+    return delete_one_by_one(PINGPONG, "/ping", 20)
+
+
+@step("deletions-log-output", "20 pods of log-output deleted, one after another: no page fails")
+def deletions_log_output() -> dict:
+    return delete_one_by_one(LOG_OUTPUT, "/log-output", 20)
+
+
+def update(workload: str, path: str) -> dict:
+    deploy(LOCAL)
+    with Judge(path=path) as judge:
+        started = time.monotonic()
+        kubectl("rollout", "restart", workload)
+        settled(workload)
+        seconds = time.monotonic() - started
+        # What was stopped drains a while longer.
+        time.sleep(8)
+        return judge.none_failed() | {"update s": round(seconds, 1)}
+
+
+@step("update-pingpong", "a rolling update of pingpong: no request fails")
+def update_pingpong() -> dict:
+    return update("deployment/pingpong", "/ping")
+
+
+@step("update-log-output", "a rolling update of log-output: no page fails")
+def update_log_output() -> dict:
+    return update("deployment/log-output", "/log-output")
+
+
+@step("drains", "each node drained in turn of everything but the ingress and the one database: no page fails")
+def drains() -> dict:
+    deploy(LOCAL)
+    nodes = names(json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"])
+    with Judge(path="/log-output") as judge:
+        for node in nodes:
+            try:
+                run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m",
+                    "--pod-selector", "app.kubernetes.io/name in (pingpong, log-output)")
+                # Elsewhere, where there is an elsewhere; else they wait for this node.
+                if len(nodes) > 1:
+                    settled("deployment/pingpong")
+                    settled("deployment/log-output")
+            finally:
+                run("kubectl", "uncordon", node)
+        return judge.none_failed() | {"nodes": len(nodes)}
