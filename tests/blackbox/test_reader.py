@@ -304,8 +304,10 @@ def test_a_full_queue_is_503_at_once(page_settings: dict[str, object], upstream)
     with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_TIMEOUT_MS=15000, UPSTREAM_CONNECTIONS_MAX=2,
                  UPSTREAM_QUEUE_MAX=3) as page:
         waiting = [Connection(page.port, timeout=30) for _ in range(10)]
-        for connection in waiting:
+        for expected, connection in enumerate(waiting, 1):
             connection.send_request("GET", "/log-output")
+            # Views that arrive together would travel as one request and leave room in the queue.
+            eventually(lambda: server.pings == min(expected, 2), 10, "two requests under way")
         turned_away = 'http_requests_total{route="/log-output",method="GET",code="503"}'
         eventually(lambda: metrics(page.port).get(turned_away, 0) == 5, 10, "five turned away")
         release.set()

@@ -35,7 +35,7 @@ def number(answer) -> int:
 
 
 class Counter:
-    """Counts as pingpong does; the answers wait while ``go`` is not set."""
+    """Counts as pingpong does, in the order of arrival; the answers wait while ``go`` is not set."""
 
     def __init__(self) -> None:
         self.numbers = itertools.count(1)
@@ -44,9 +44,10 @@ class Counter:
         self.lock = threading.Lock()
 
     def take(self, count: int) -> int:
-        self.go.wait(30)
         with self.lock:
-            return [next(self.numbers) for _ in range(count)][0]
+            first = [next(self.numbers) for _ in range(count)][0]
+        self.go.wait(30)
+        return first
 
     def one(self, client: socket.socket, _: bytes) -> None:
         client.sendall(ok(b'{"pong":%d}' % self.take(1)))
