@@ -1,7 +1,7 @@
 # Included by the Makefile, whose flags build the floor too: everything that `make bench` needs and nothing else.
 #
-#   make bench                     about a quarter of an hour; writes docs/bench.md and docs/bench.svg
-#   make bench QUICK=1             about two minutes; writes build/bench/, for a look, not for the record
+#   make bench                     about a quarter of an hour; writes docs/bench.md, docs/bench.svg and the README's table
+#   make bench QUICK=1             about three minutes; writes build/bench/, for a look, not for the record
 #   make bench DURATION=10 ROUNDS=5
 #   make bench-check               the driver's own tests
 

@@ -1,8 +1,9 @@
 """The figures to reach, and whether a run reached them."""
 
+import statistics
 from dataclasses import dataclass
 
-from . import plan
+from . import comparison, plan
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,18 @@ class Figure:
     note: str = ""
 
     @property
+    def written(self) -> str:
+        """Of a value so near its bound that two places would hide which side it is on, three."""
+        if self.value is None:
+            return ""
+        digits = 1 if self.value >= 10 else 3 if abs(self.value - self.bound) < 0.005 else 2
+        return f"{self.value:.{digits}f}{self.unit}"
+
+    @property
+    def to_reach(self) -> str:
+        return f"{'at least' if self.at_least else 'at most'} {self.bound:g}{self.unit}"
+
+    @property
     def verdict(self) -> str:
         if self.value is None:
             return "not measured"
@@ -25,10 +38,13 @@ class Figure:
 
 
 class Results:
-    """Medians by series and number of connections."""
+    """Medians by series and number of connections; pairs by comparison; medians by number of replicas."""
 
-    def __init__(self, cells: dict):
+    def __init__(self, cells: dict, pairs: dict | None = None, replicas: dict | None = None, left_out: str = ""):
         self._cells = cells
+        self.pairs = pairs or {}
+        self.replicas = replicas or {}
+        self.left_out = left_out  # why there are no pairs
 
     def get(self, series: plan.Series, connections: int, metric: str):
         return self._cells.get((series.key, connections), {}).get(metric)
@@ -79,8 +95,15 @@ def _latency(results: Results) -> list:
 
 
 def _page(results: Results) -> list:
-    figures = []
-    for connections, bound in ((64, 12), (256, 15)):
+    figures = [
+        Figure(f"page to `/ping`, {c} connections", True, 0.6,
+               results.ratio("requests_per_s", plan.PAGE, plan.PING["disk"], c))
+        for c in (64, 256)
+    ]
+    figures.append(Figure(
+        "reader CPU per page to pingpong's per ping, 256 connections", False, 1.6,
+        results.ratio("cpu_s_per_100k", plan.PAGE, plan.PING["disk"], 256), "×"))
+    for connections, bound in ((64, 12), (256, 50)):
         mixed = results.ratio("requests_per_s", plan.PAGE, plan.KOA_PAGE_MIXED, connections)
         note = f"{mixed:.1f}× to the Koa page on our pingpong" if mixed is not None else ""
         figures.append(Figure(
@@ -113,6 +136,22 @@ def _scaling(results: Results) -> list:
     return [Figure("`/ping` at 1000 connections to that at 256", True, 1.0, held(plan.PING["disk"]), "", note)]
 
 
+def _before(results: Results) -> list:
+    """Today's to the version before; the note tells how far the pairs are apart."""
+
+    def figure(name: str, one: comparison.Comparison, metric: str, at_least: bool, bound: float, unit: str) -> Figure:
+        ratios = comparison.ratios(results.pairs.get(one.key, []), metric)
+        if not ratios:
+            return Figure(name, at_least, bound, None, unit, results.left_out)
+        return Figure(name, at_least, bound, statistics.median(ratios), unit,
+                      f"{len(ratios)} pairs: {min(ratios):.3f} to {max(ratios):.3f}")
+
+    page = figure("p50 of the page to the version's before, 1 connection", comparison.PAGE, "p50_ms", False, 1.0, "×")
+    return [page] + [
+        figure(f"`/ping` to the version's before, {c} connections", one, "requests_per_s", True, 0.97, "")
+        for c, one in comparison.PING.items()]
+
+
 def all_figures(results: Results) -> list:
-    parts = (_throughput, _cost, _latency, _page, _memory, _scaling)
+    parts = (_throughput, _cost, _latency, _page, _memory, _scaling, _before)
     return [figure for part in parts for figure in part(results)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .errors import BenchError
 from .postgres import PrivatePostgres, binaries
+from .processes import anonymous_bytes, cpu_seconds
 
 UPDATE = "UPDATE counters SET count = count + 1 WHERE id = 1 RETURNING count"
 # wrk keeps no latency above its timeout; a peer with 1000 connections needs seconds.
@@ -65,20 +66,6 @@ def parse_wrk(text: str) -> Sample:
     )
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of all of the process's threads so far."""
-    # The name in parentheses may hold anything, so count from its end.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def anonymous_bytes(pid: int) -> int:
-    match = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
-    if match is None:
-        raise BenchError("this kernel does not tell RssAnon")
-    return int(match[1]) * 1024
-
-
 class MemoryPeak:
     """The highest anonymous memory seen while the `with` block runs."""
 
@@ -106,9 +93,11 @@ class MemoryPeak:
         self._thread.join()
 
 
-def _wrk(url: str, connections: int, seconds: int) -> str:
+def wrk(url: str, connections: int, seconds: int, threads: int = 1, script: Path | None = None) -> str:
+    more = ["-s", str(script)] if script else []
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={WRK_TIMEOUT_S}s", "--latency", url],
+        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", f"--timeout={WRK_TIMEOUT_S}s", "--latency",
+         *more, url],
         text=True, capture_output=True, timeout=seconds + 3 * WRK_TIMEOUT_S,
     )
     if done.returncode != 0:
@@ -118,14 +107,14 @@ def _wrk(url: str, connections: int, seconds: int) -> str:
 
 def warm_up(url: str, connections: int, seconds: int):
     if seconds > 0:
-        _wrk(url, connections, seconds)
+        wrk(url, connections, seconds)
 
 
 def measure(url: str, pid: int, connections: int, seconds: int) -> Sample:
     load_before = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu_before = cpu_seconds(pid)
     with MemoryPeak(pid) as memory:
-        output = _wrk(url, connections, seconds)
+        output = wrk(url, connections, seconds)
     cpu_after = cpu_seconds(pid)
     load_after = resource.getrusage(resource.RUSAGE_CHILDREN)
     sample = parse_wrk(output)

@@ -58,15 +58,38 @@ def all_series(storages: list) -> list:
     return series
 
 
-def schedule(series: list, rounds: int):
-    """Yields (round, connections, series), interleaved; each round begins with another program,
-    so that no one always has the same neighbour."""
-    for number in range(rounds):
-        first = number * len(series) // max(rounds, 1)
-        for connections in CONNECTIONS:
-            for one in series[first:] + series[:first]:
-                if connections in one.connections:
-                    yield number, connections, one
+def schedule(series: list, number: int, rounds: int):
+    """Yields (connections, series) of one round; each round begins with another program, so that no one
+    always has the same neighbour."""
+    first = number * len(series) // max(rounds, 1)
+    for connections in CONNECTIONS:
+        for one in series[first:] + series[:first]:
+            if connections in one.connections:
+                yield connections, one
+
+
+@dataclass(frozen=True)
+class Running:
+    """A stack that was started: the counter, and what is asked, which may be the counter itself."""
+
+    series: Series
+    counter: Server
+    target: Server
+
+    @property
+    def url(self) -> str:
+        return self.target.url(self.series.path)
+
+    def warm_up(self, connections: int, seconds: int):
+        load.warm_up(self.url, connections, seconds)
+
+    def measure(self, connections: int, seconds: int) -> Sample:
+        before = count(self.counter) if self.series.counter else None
+        result = load.measure(self.url, self.target.pid, connections, seconds)
+        self.target.check_alive()
+        if before is not None:
+            check_counted(self.series.label, result, connections, count(self.counter) - before - 1)
+        return result
 
 
 class Bench:
@@ -81,7 +104,7 @@ class Bench:
         self.config_file = scratch / "information.txt"
         self.config_file.write_text("this text is from file\n")
         for server in databases.values():
-            for name in ("pingpong", "koa_pingpong", "pgbench"):
+            for name in ("pingpong", "pingpong_before", "koa_pingpong", "pgbench"):
                 server.create_database(name)
             server.sql("pgbench", "CREATE TABLE counters (id INT PRIMARY KEY, count BIGINT NOT NULL)")
             server.sql("pgbench", "INSERT INTO counters VALUES (1, 0)")
@@ -97,17 +120,15 @@ class Bench:
             return load.pgbench(
                 self.databases[series.storage], "pgbench", self.scratch / "update.sql", self.seconds)
         with ExitStack() as stack:
-            counter = self._start_counter(stack, series)
-            target = self._start_page(stack, series, counter) if series.page else counter
-            servers.check_keeps_connection(target, series.path)
-            url = target.url(series.path)
-            load.warm_up(url, connections, self.warmup_seconds)
-            before = _count(counter) if series.counter else None
-            result = load.measure(url, target.pid, connections, self.seconds)
-            target.check_alive()
-            if before is not None:
-                _check_counted(series, result, connections, _count(counter) - before - 1)
-            return result
+            running = self.start(stack, series)
+            running.warm_up(connections, self.warmup_seconds)
+            return running.measure(connections, self.seconds)
+
+    def start(self, stack: ExitStack, series: Series) -> "Running":
+        counter = self._start_counter(stack, series)
+        target = self._start_page(stack, series, counter) if series.page else counter
+        servers.check_keeps_connection(target, series.path)
+        return Running(series, counter, target)
 
     def _start_counter(self, stack: ExitStack, series: Series) -> Server:
         program = series.counter or servers.FLOOR
@@ -126,7 +147,7 @@ class Bench:
         return page
 
 
-def _count(counter: Server) -> int:
+def count(counter: Server) -> int:
     status, body = servers.get(counter.url("/ping"))
     prefix = '{"pong":'
     if status != 200 or not body.startswith(prefix):
@@ -142,12 +163,12 @@ def _check_page(page: Server):
         raise BenchError(f"{page.program.name} answered {status}:\n{body[:500]}")
 
 
-def _check_counted(series: Series, sample: Sample, connections: int, counted: int):
+def check_counted(label: str, sample: Sample, connections: int, counted: int):
     """Every answer must be in the database. Requests cut off when the load stops may be as well."""
     most = sample.requests + sample.errors + 2 * connections
     if not sample.requests <= counted <= most:
         raise BenchError(
-            f"{series.label}: {sample.requests} good answers and {sample.errors} errors, "
+            f"{label}: {sample.requests} good answers and {sample.errors} errors, "
             f"but the count rose by {counted}")
 
 

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from .errors import BenchError
+from .processes import cpu_seconds
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 30
@@ -148,6 +149,11 @@ class PrivatePostgres:
 
     def create_database(self, name: str):
         self.sql("postgres", f"CREATE DATABASE {name} OWNER {self.role}")
+
+    def cpu_seconds(self) -> float:
+        """Of all its processes that still run."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        return sum(cpu_seconds(int(pid)) for pid in [self._process.pid, *children])
 
     def settings(self, database: str) -> dict:
         """What both counters take from their environment."""

@@ -1,8 +1,9 @@
 """docs/bench.md from a run's medians."""
 
 import math
+from dataclasses import astuple
 
-from . import plan
+from . import comparison, history, plan, replicas
 from .figures import Results, all_figures
 
 INTRODUCTION = """\
@@ -30,6 +31,13 @@ EXPLANATION = """\
   (*wrk busy* near 100 %), that is not the most requests/s that can be had.
 - **pgbench**: one client, prepared statement, the same single-row `UPDATE`: what the database itself can commit
   one after the other.
+
+- **the version before**: this project's own programs from before views that wait were asked for together, and
+  before answers said who gave them, built from the history with that version's flags. In each round both run,
+  and the load goes to one, to the other, to the other and back, {slice} s each; a figure is the median of such
+  pairs' ratios. *p50* is in steps of a microsecond.
+- **replicas**: so many pingpongs on one database, each with its part of the same connections, from {threads} threads
+  of wrk. *CPU* is theirs together; *a commit* is one of them's, waiting for the others' included.
 
 ## How to read the columns
 
@@ -62,11 +70,7 @@ def _table(header: list, rows: list, right_from: int) -> list:
 
 
 def _figures(results: Results) -> list:
-    rows = []
-    for figure in all_figures(results):
-        bound = f"{'at least' if figure.at_least else 'at most'} {figure.bound:g}{figure.unit}"
-        value = "" if figure.value is None else f"{figure.value:.{1 if figure.value >= 10 else 2}f}{figure.unit}"
-        rows.append([figure.name, bound, value, figure.verdict, figure.note])
+    rows = [[one.name, one.to_reach, one.written, one.verdict, one.note] for one in all_figures(results)]
     return ["## Figures to reach", ""] + _table(["figure", "to reach", "measured", "", ""], rows, 5)
 
 
@@ -88,6 +92,26 @@ def _measurements(results: Results, title: str, series: list) -> list:
                 _number(memory / 1e6 if memory is not None else None),
             ])
     return [f"## {title}", ""] + _table(header, rows, 1) if rows else []
+
+
+def _comparisons(results: Results) -> list:
+    header = ["what", "connections", "requests/s", "before", "p50 ms", "before", "CPU s / 100,000", "before"]
+    rows = []
+    for one in comparison.ALL:
+        pairs = results.pairs.get(one.key)
+        if pairs:
+            now, before = (plan.medians(list(samples)) for samples in zip(*pairs))
+            rows.append([one.now.label, f"{one.connections}"] + [
+                _number(side[metric]) for metric in ("requests_per_s", "p50_ms", "cpu_s_per_100k") for side in (now, before)])
+    title = f"## Beside the version before (commit {history.COMMIT[:12]}), data on disk"
+    return [title, ""] + (_table(header, rows, 1) if rows else [results.left_out or "not measured", ""])
+
+
+def _replicas(results: Results) -> list:
+    header = ["replicas", "requests/s", "p50 ms", "p99 ms", "CPU s / 100,000", "the database's", "pings in a commit", "commit ms"]
+    rows = [[f"{count}"] + [_number(value) for value in astuple(one)] for count, one in sorted(results.replicas.items())]
+    title = f"## Replicas on one database, {replicas.CONNECTIONS} connections, data on disk"
+    return [title, ""] + _table(header, rows, 0) if rows else []
 
 
 def _machine(facts: dict) -> list:
@@ -123,5 +147,8 @@ def markdown(results: Results, facts: dict) -> str:
     lines += _measurements(results, "The counter, data on disk", disk)
     lines += _measurements(results, "The counter, data on tmpfs", tmpfs)
     lines += _measurements(results, "The page, data on disk", pages)
-    lines.append(EXPLANATION.format(timeout=facts["timeout"]))
+    lines += _comparisons(results)
+    lines += _replicas(results)
+    lines.append(EXPLANATION.format(
+        timeout=facts["timeout"], slice=comparison.SLICE_SECONDS, threads=replicas.THREADS))
     return "\n".join(lines)

@@ -40,12 +40,12 @@ class Program:
 
 
 # DRAIN_MS only shortens the pause between two measurements.
-_OURS = {"DRAIN_MS": "0"}
+OURS = {"DRAIN_MS": "0"}
 _NODE = {"NODE_ENV": "production"}
 
 FLOOR = Program("floor", [str(ROOT / "build/bench/floor"), "{port}"], "/", "FLOOR")
-PINGPONG = Program("pingpong", [str(ROOT / "build/pingpong")], "/healthz", "PINGPONG", _OURS)
-READER = Program("reader", [str(ROOT / "build/reader")], "/healthz", "READER", _OURS)
+PINGPONG = Program("pingpong", [str(ROOT / "build/pingpong")], "/healthz", "PINGPONG", OURS)
+READER = Program("reader", [str(ROOT / "build/reader")], "/healthz", "READER", OURS)
 WRITER = Program("writer", [str(ROOT / "build/writer")], "", "WRITER")
 KOA_PINGPONG = Program("koa-pingpong", ["node", str(KOA / "pingpong.js")], "/healthz", "KOA_PINGPONG", _NODE)
 KOA_PAGE = Program("koa-page", ["node", str(KOA / "page.js")], "/healthz", "KOA_PAGE", _NODE)

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from driver import chart, figures, load, plan, report  # noqa: E402
+from driver import chart, comparison, figures, history, load, plan, readme, replicas, report  # noqa: E402
 from driver.errors import BenchError  # noqa: E402
 
 WRK = """\
@@ -31,7 +31,7 @@ Requests/sec:    500.00
 """
 FACTS = {
     "date": "today", "machine": "m", "system": "s", "data": "ext4", "pingpong": "p", "reader": "r", "floor": "f",
-    "PostgreSQL": "g", "peer": "k", "wrk": "w", "load_before": 0.0, "stolen": 0.0, "rounds": 1, "seconds": 1,
+    "PostgreSQL": "g", "peer": "k", "wrk": "w", "load_before": 0.0, "stolen": 0.0, "left_out": "", "rounds": 1, "seconds": 1,
     "warmup": 0, "timeout": 10, "sync": {"disk": {"p50_ms": 0.5, "p99_ms": 1.0}},
 }
 
@@ -71,10 +71,10 @@ def test_output_without_latencies_is_refused():
 def test_every_answer_must_have_been_counted(counted, accepted):
     sample = load.parse_wrk(WRK)
     if accepted:
-        plan._check_counted(plan.PING["disk"], sample, 64, counted)
+        plan.check_counted("label", sample, 64, counted)
     else:
         with pytest.raises(BenchError):
-            plan._check_counted(plan.PING["disk"], sample, 64, counted)
+            plan.check_counted("label", sample, 64, counted)
 
 
 def test_medians_take_the_middle_round_and_all_errors():
@@ -87,8 +87,10 @@ def test_medians_take_the_middle_round_and_all_errors():
 
 def test_each_program_is_measured_in_each_round():
     series = plan.all_series(["disk", "tmpfs"])
-    todo = list(plan.schedule(series, 3))
-    assert len(todo) == len({(n, c, one.key) for n, c, one in todo}) == 3 * sum(len(one.connections) for one in series)
+    rounds = [list(plan.schedule(series, number, 3)) for number in range(3)]
+    for todo in rounds:
+        assert len(todo) == len({(c, one.key) for c, one in todo}) == sum(len(one.connections) for one in series)
+    assert len({todo[0][1].key for todo in rounds}) == 3  # each begins with another one
 
 
 @pytest.mark.parametrize("at_least, bound, value, verdict", [
@@ -124,3 +126,59 @@ def test_the_chart_is_valid_and_shows_the_values():
     picture = chart.svg(full_results(50_000, 1_000), FACTS)
     ElementTree.fromstring(picture)
     assert ">50k<" in picture and ">1.0k<" in picture
+
+
+def pair(now: float, before: float) -> tuple:
+    return tuple(load.Sample(1, rate, p50_ms=1e3 / rate, cpu_s=1, load_cpu_s=1, elapsed_s=1) for rate in (now, before))
+
+
+def before_figures(results: figures.Results) -> dict:
+    return {one.name: one for one in figures.all_figures(results) if "before" in one.name}
+
+
+def test_each_pair_is_compared_by_itself():
+    """The machine was slower in the last: the medians of each side alone would say something else."""
+    pairs = [pair(100, 100), pair(96, 100), pair(48, 50)]
+    compared = before_figures(figures.Results({}, {one.key: pairs for one in comparison.ALL}))
+    assert len(compared) == 4
+    for name, one in compared.items():
+        assert one.value == pytest.approx(1 / 0.96 if "p50" in name else 0.96)
+        assert one.verdict == "**short**" and one.note.startswith("3 pairs: ")
+
+
+def test_what_is_not_in_the_history_is_left_out_with_a_word(monkeypatch, tmp_path):
+    monkeypatch.setattr(history, "FOLDER", tmp_path / "none")
+    monkeypatch.setattr(history, "COMMIT", "0" * 40)
+    left_out = history.prepare()
+    assert left_out.startswith("left out: ") and not (tmp_path / "none").exists()
+    compared = before_figures(figures.Results({}, left_out=left_out))
+    assert {one.verdict for one in compared.values()} == {"not measured"}
+    assert left_out in report.markdown(figures.Results({}, left_out=left_out), FACTS)
+
+
+def test_a_value_beside_its_bound_shows_which_side_it_is_on():
+    assert figures.Figure("f", False, 1.0, 1.003, "×").written == "1.003×"
+    assert figures.Figure("f", False, 1.0, 1.02, "×").written == "1.02×"
+
+
+def test_replicas_have_a_table_with_their_medians():
+    samples = [replicas.ReplicaSample(*[float(i)] * 7) for i in (10, 30, 20)]
+    results = figures.Results({}, replicas={2: replicas.medians(samples)})
+    assert "| 2 |" + " 20.0 |" * 7 in report.markdown(results, FACTS)
+
+
+def test_the_readme_gets_the_figures_and_the_day():
+    text = "before\nMedians of 2026-01-02 on 2 cores, and\n\n" + readme.HEADER + "| old | a | b | c |\n\nafter\n"
+    facts = FACTS | {"date": "2026-03-04 05:06 UTC"}
+    results = full_results(50_000, 1_000)
+    changed = readme.rewritten(text, results, facts, 8)
+    assert "Medians of 2026-03-04 on 8 cores" in changed and "old" not in changed
+    assert changed.count("\n| ") == len(figures.all_figures(results)) + 1 and changed.endswith(" |\n\nafter\n")
+    assert readme.rewritten(changed, results, facts, 8) == changed
+    with pytest.raises(BenchError):
+        readme.rewritten("nothing", results, facts, 8)
+
+
+def test_the_readme_has_the_places_for_them():
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert readme.rewritten(text, full_results(50_000, 1_000), FACTS | {"date": "2026-03-04 05:06 UTC"}, 8) != text
