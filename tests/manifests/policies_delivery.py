@@ -147,7 +147,7 @@ def analysis_queries(objects: Objects):
     for item in resolved(objects):
         metrics, scrape = {m["name"]: m for m in item["spec"]["metrics"]}, scrape_seconds(objects)
         witnesses = WITNESS_METRICS if find(objects, "Deployment", "witness-ping") else set()
-        if set(metrics) != {"cpu-usage", "error-rate", "traffic-floor"} | witnesses:
+        if set(metrics) != {"cpu-usage", "error-rate", "latency", "traffic-floor"} | witnesses:
             yield f"{name_of(item)}: metrics {sorted(metrics)}"
         for name, metric in metrics.items():
             where, query = f"{name_of(item)}, {name}", metric["provider"]["prometheus"]["query"]

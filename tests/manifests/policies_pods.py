@@ -140,7 +140,7 @@ def drain(objects: Objects):
             values = settings(objects, container)
             if not values.get("DRAIN_MS"):
                 yield f"{name_of(workload)}: DRAIN_MS is not said"
-            elif grace_ms <= int(values["DRAIN_MS"]) + REQUEST_TIMEOUT_MS:
+            elif grace_ms <= int(values["DRAIN_MS"]) + int(values.get("HTTP_REQUEST_TIMEOUT_MS", REQUEST_TIMEOUT_MS)):
                 yield f"{name_of(workload)}: killed before it has drained"
 
 

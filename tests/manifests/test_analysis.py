@@ -12,6 +12,7 @@ from rendering import find, of_kind, overlay, parse, tool
 
 ARGUMENTS = {"namespace": "log-pong", "canary-hash": "new", "stable-hash": "old"}
 CPU, REQUESTS = "process_cpu_seconds_total", "http_requests_total"
+DURATION = "http_request_duration_seconds"
 SEEN, BROKEN = "witness_requests_total", "witness_violations_total"
 
 
@@ -43,6 +44,11 @@ def cpu(pod, version, per_scrape, **more):
 
 def pings(pod, version, code, per_scrape, route="/ping", method="GET"):
     return {series(REQUESTS, pod, version, route=route, method=method, code=code): f"9+{per_scrape}x20"}
+
+
+def took(pod, version, mean, per_scrape=15, route="/ping"):
+    return {series(f"{DURATION}_count", pod, version, route=route): f"9+{per_scrape}x20",
+            series(f"{DURATION}_sum", pod, version, route=route): f"9+{per_scrape * mean:.6f}x20"}
 
 
 def seen(pod, per_scrape, result="ok", version="1.0.0", start=9, **more):
@@ -88,12 +94,27 @@ CASES = {
         "errors on the other path": (pings("n1", "new", "200", 15)
                                      | pings("n1", "new", "503", 15, "/pingpong", "POST"),
                                      "0.5", "Failed"),
+        "errors for batches of views": (pings("n1", "new", "200", 15)
+                                        | pings("n1", "new", "503", 15, "/pings", "POST"), "0.5", "Failed"),
         "stable fails, the canary does not": (pings("n1", "new", "200", 15)
                                               | pings("o1", "old", "503", 15), "0", "Successful"),
         "strangers' mistakes": (pings("n1", "new", "200", 15) | pings("n1", "new", "404", 15, "other")
                                 | pings("n1", "new", "405", 15, method="other"), "0", "Successful"),
         "no request": (pings("n1", "new", "200", 0), "NaN", "Failed"),
         "probes only": (pings("n1", "new", "200", 15, "/healthz"), "none", "Failed"),
+        "nothing at all": ({}, "none", "Failed"),
+    },
+    "latency": {
+        "as fast": (took("o1", "old", 0.002) | took("n1", "new", 0.002), "-0.002", "Successful"),
+        "a little slower": (took("o1", "old", 0.002) | took("n1", "new", 0.05), "0.046", "Successful"),
+        "a tenth of a second more": (took("o1", "old", 0.002) | took("n1", "new", 0.102), "0.098", "Failed"),
+        "a slow database for both": (took("o1", "old", 0.3) | took("n1", "new", 0.4), "-0.2", "Successful"),
+        "slow batches of views": (took("o1", "old", 0.002) | took("n1", "new", 0.002)
+                                  | took("n1", "new", 0.5, 15, "/pings"), "0.247", "Failed"),
+        "slow probes": (took("o1", "old", 0.002) | took("n1", "new", 0.002)
+                        | took("n1", "new", 0.5, 15, "/healthz"), "-0.002", "Successful"),
+        "no request": (took("o1", "old", 0.002) | took("n1", "new", 0, 0), "NaN", "Failed"),
+        "no stable": (took("n1", "new", 0.002), "none", "Failed"),
         "nothing at all": ({}, "none", "Failed"),
     },
     "traffic-floor": {
