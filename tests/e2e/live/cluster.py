@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any, Callable, TypeVar
+from typing import Any, Callable, Iterator, TypeVar
 
 ROOT = Path(__file__).resolve().parents[3]
 MANIFESTS = ROOT / "manifests"
 WORK = ROOT / "build" / "e2e"
 NAMESPACE = "log-pong"
+MARK = "log-pong.e2e/overlay"
 URL = os.environ.get("E2E_URL") or "http://127.0.0.1:8080"
 IMAGES = [f"log-pong/{name}:local" for name in ("pingpong", "reader", "writer", "witness")]
 PINGPONG, LOG_OUTPUT, POSTGRES = (f"app.kubernetes.io/name={name}" for name in ("pingpong", "log-output", "postgres"))
@@ -64,6 +68,10 @@ def until(seconds: float, what: str, probe: Callable[[], T], interval: float = 0
         time.sleep(interval)
 
 
+def nodes() -> list[dict]:
+    return json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"]
+
+
 def pods(selector: str) -> list[dict]:
     return [pod for pod in get("pods", "--selector", selector)["items"] if "deletionTimestamp" not in pod["metadata"]]
 
@@ -93,6 +101,19 @@ def apply(folder: Path, *words: object) -> str:
     return run("kubectl", "apply", "--kustomize", folder, *words)
 
 
+@contextlib.contextmanager
+def overlay(base: str, *components: str) -> Iterator[Path]:
+    """A copy of the manifests with one overlay more: an existing one and components."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(MANIFESTS, Path(folder) / "manifests")
+        made = Path(folder) / "manifests" / "overlays" / "e2e"
+        made.mkdir()
+        (made / "kustomization.yaml").write_text(json.dumps({
+            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": NAMESPACE,
+            "resources": [f"../{base}"], "components": [f"../../components/{name}" for name in components]}), encoding="utf-8")
+        yield made
+
+
 def remove_namespace() -> None:
     run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "5m")
 
@@ -118,9 +139,25 @@ def answers(seconds: float = 60) -> int:
     return until(seconds, "pings are answered through the ingress", ping)
 
 
+def mark(overlay_name: str = "") -> str:
+    """Which overlay the namespace has, as an earlier step has said; sets it if one is given."""
+    if overlay_name:
+        run("kubectl", "annotate", "namespace", NAMESPACE, f"{MARK}={overlay_name}", "--overwrite")
+    found = json.loads(run("kubectl", "get", "namespace", NAMESPACE, "--output", "json", "--ignore-not-found") or "{}")
+    return found.get("metadata", {}).get("annotations", {}).get(MARK, "")
+
+
+def make_room(overlay_name: str) -> None:
+    """Another overlay's objects would stay beside this one's."""
+    if mark() != overlay_name:
+        remove_namespace()
+
+
 def deploy(folder: Path) -> None:
     """The system as an overlay has it, until the page is whole; what is there already stays."""
+    make_room(folder.name)
     apply(folder)
+    mark(folder.name)
     settled("statefulset/postgres")
     until(300, "pingpong is ready", lambda: pods(PINGPONG) and all(map(is_ready, pods(PINGPONG))))
     settled("deployment/log-output")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..cluster import (MANIFESTS, PINGPONG, Failed, answers, apply, get, is_ready, kubectl, patch, pods, remove_namespace, settled,
+from ..cluster import (MANIFESTS, PINGPONG, Failed, answers, apply, get, is_ready, kubectl, mark, patch, pods, remove_namespace, settled,
                        until)
 from ..judge import Judge
 from . import step
@@ -38,10 +38,11 @@ def five_ready() -> bool:
 def deploy_demo() -> None:
     """The demonstration, healthy. What is there and healthy stays as it is: to apply it again would roll back what a
     step before has promoted."""
-    if five_ready() and get("deployment/prometheus"):
+    if mark() == "demo" and five_ready():
         return
     remove_namespace()
     apply(DEMO)
+    mark("demo")
     settled("statefulset/postgres")
     settled("deployment/log-output")
     settled("deployment/prometheus")
@@ -120,9 +121,41 @@ def canary_failing() -> dict:
     return bad(False, FAULT_ERROR_SHARE="0.2")
 
 
-@step("canary-crashing", "a version that crashes again and again is taken back", NEEDS)
+@step("canary-slow", "a version that takes 300 ms longer for every ping is taken back, and no request fails", NEEDS)
+def canary_slow() -> dict:
+    return bad(True, FAULT_DELAY_MS="300")
+
+
+@step("canary-crashing", "a version that crashes soon after each start is taken back", NEEDS)
 def canary_crashing() -> dict:
-    return bad(False, FAULT_CRASH_AFTER_MS="8000")
+    return bad(False, FAULT_CRASH_AFTER_MS="2000")
+
+
+@step("canary-flapping", "a version that comes and goes, as it crashes every fifteen seconds, is taken back", NEEDS)
+def canary_flapping() -> dict:
+    return bad(False, FAULT_CRASH_AFTER_MS="15000")
+
+
+@step("canary-leaking", "a version that takes 8 MB more each second until it is killed is taken back", NEEDS)
+def canary_leaking() -> dict:
+    return bad(False, FAULT_LEAK_BYTES_PER_S=str(8 << 20))
+
+
+@step("canary-unasked", "a version that nobody asks is not released", NEEDS)
+def canary_unasked() -> dict:
+    deploy_demo()
+    env = template_env()
+    kubectl("scale", "deployment/witness-ping", "deployment/witness-page", "--replicas", "0")
+    try:
+        started = time.monotonic()
+        set_env(E2E_VERSION=str(time.time_ns()))
+        until(600, "the version is taken back", lambda: rollout()["status"].get("abort"))
+        return {"aborted after s": round(time.monotonic() - started, 1), "reason": reason()}
+    finally:
+        kubectl("scale", "deployment/witness-ping", "deployment/witness-page", "--replicas", "1")
+        settled("deployment/witness-ping")
+        settled("deployment/witness-page")
+        restore(env)
 
 
 @step("canary-unready", "a version that never becomes ready is taken back, and no request fails", NEEDS)

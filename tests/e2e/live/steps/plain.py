@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import tempfile
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 from ..cluster import (LOG_OUTPUT, MANIFESTS, PINGPONG, POSTGRES, Failed, answers, apply, deploy, fetch, get,
-                       is_ready, kubectl, names, pods, restarts, run, settled, uids, until)
+                       is_ready, kubectl, names, nodes, pods, restarts, run, settled, uids, until)
 from ..judge import Judge
 from . import step
 
@@ -203,16 +202,15 @@ def update_log_output() -> dict:
 @step("drains", "each node drained in turn of everything but the ingress and the one database: no page fails")
 def drains() -> dict:
     deploy(LOCAL)
-    nodes = names(json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"])
     with Judge(path="/log-output") as judge:
-        for node in nodes:
+        for node in names(nodes()):
             try:
                 run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m",
                     "--pod-selector", "app.kubernetes.io/name in (pingpong, log-output)")
                 # Elsewhere, where there is an elsewhere; else they wait for this node.
-                if len(nodes) > 1:
+                if len(nodes()) > 1:
                     settled("deployment/pingpong")
                     settled("deployment/log-output")
             finally:
                 run("kubectl", "uncordon", node)
-        return judge.none_failed() | {"nodes": len(nodes)}
+        return judge.none_failed() | {"nodes": len(nodes())}

@@ -1,0 +1,96 @@
+"""A database that fails over by itself (components/ha-database): it costs time, and no request."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Callable
+
+from ..cluster import (PINGPONG, Failed, answers, apply, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods,
+                       run, settled, until)
+from ..judge import Judge
+from . import step
+
+NEEDS = ("clusters.postgresql.cnpg.io",)
+INSTANCES = "cnpg.io/cluster=postgres"
+
+
+def primary() -> str:
+    return get("clusters.postgresql.cnpg.io/postgres").get("status", {}).get("currentPrimary", "")
+
+
+def healthy() -> bool:
+    status = get("clusters.postgresql.cnpg.io/postgres").get("status", {})
+    return status.get("readyInstances") == 3 and status.get("currentPrimary") == status.get("targetPrimary")
+
+
+def deploy_failover() -> None:
+    """Three instances, all ready; what is there already stays."""
+    make_room("ha-database")
+    with overlay("local", "ha-database") as folder:
+        apply(folder)
+    mark("ha-database")
+    until(600, "three instances of the database are ready", healthy, 2)
+    settled("deployment/pingpong")
+    settled("deployment/log-output")
+    until(60, "pingpong is ready", lambda: all(map(is_ready, pods(PINGPONG))))
+    answers()
+
+
+def failover(cause: Callable[[str], None], changes: bool = True) -> dict:
+    """200 pings a second on kept connections, and 20 pages on new ones, while the primary goes."""
+    deploy_failover()
+    old = primary()
+    with Judge(rate=200, clients=2048) as kept, Judge(rate=20, clients=1024, path="/log-output", new=True) as pages:
+        time.sleep(3)
+        started = time.monotonic()
+        cause(old)
+        if changes:
+            until(120, "another instance is the primary", lambda: primary() not in ("", old), 0.1)
+        took = time.monotonic() - started
+        until(600, "three instances are ready again", healthy, 2)
+        answers()
+        time.sleep(5)
+        seen, page = kept.none_failed(), pages.none_failed()
+    waits = {"longest wait, ms": max(seen["longest wait, ms"], page["longest wait, ms"])}
+    return seen | {"pages": page["requests"]} | waits | ({"new primary after s": round(took, 1)} if changes else {})
+
+
+@step("failover-deleted", "CloudNativePG: the primary's pod deleted: pings and pages wait, and none fails", NEEDS)
+def failover_deleted() -> dict:
+    return failover(lambda name: kubectl("delete", "pod", name, "--wait=false"))
+
+
+@step("failover-forced", "CloudNativePG: the primary's pod deleted by force: pings and pages wait, and none fails", NEEDS)
+def failover_forced() -> dict:
+    return failover(lambda name: kubectl("delete", "pod", name, "--grace-period", "0", "--force"))
+
+
+@step("failover-killed", "CloudNativePG: the primary's postmaster killed: pings and pages wait, and none fails", NEEDS)
+def failover_killed() -> dict:
+    return failover(lambda name: kubectl("exec", name, "--container", "postgres", "--", "sh", "-c",
+                                         "kill -9 $(head -n 1 $PGDATA/postmaster.pid)"), changes=False)
+
+
+@step("failover-switched", "CloudNativePG: a switchover: pings and pages wait, and none fails", NEEDS)
+def failover_switched() -> dict:
+    def switch(old: str) -> None:
+        other = next(pod["metadata"]["name"] for pod in pods(INSTANCES) if pod["metadata"]["name"] != old)
+        kubectl("patch", "clusters.postgresql.cnpg.io/postgres", "--subresource", "status", "--type", "merge", "--patch",
+                json.dumps({"status": {"targetPrimary": other, "phase": "Switchover in progress",
+                                       "phaseReason": f"Switching over to {other}"}}))
+    return failover(switch)
+
+
+@step("failover-drained", "CloudNativePG: the primary's node drained of it: pings and pages wait, and none fails", NEEDS)
+def failover_drained() -> dict:
+    def drain(name: str) -> None:
+        node = get("pod", name)["spec"]["nodeName"]
+        try:
+            run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m",
+                "--pod-selector", f"{INSTANCES},cnpg.io/instanceRole=primary")
+        finally:
+            run("kubectl", "uncordon", node)
+    if len(nodes()) < 2:
+        raise Failed("needs two nodes")
+    return failover(drain)
