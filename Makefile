@@ -41,7 +41,7 @@ ALL_LDFLAGS = $(HARDENING_LINK) $(SANITIZER_FLAGS) $(LDFLAGS)
 
 # What each program is made of. Modules of common/ that need no library come first.
 COMMON_PLAIN = clock host_list log settings program standard_streams utf8
-COMMON_SERVICE = event_loop json_integers lifecycle metrics process_metrics resolver trace
+COMMON_SERVICE = event_loop json_integers lifecycle memory_limit metrics process_metrics resolver trace
 SERVICE = $(COMMON_PLAIN:%=common/%.c) $(COMMON_SERVICE:%=common/%.c) $(wildcard common/http/*.c common/faults/*.c)
 SOURCES_pingpong = $(SERVICE) $(wildcard pingpong/*.c)
 SOURCES_writer = $(COMMON_PLAIN:%=common/%.c) log-output/shared_file.c $(wildcard log-output/writer/*.c)

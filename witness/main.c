@@ -63,8 +63,9 @@ static bool is_busy(const void *context)
 
 static int start_server(struct witness *witness)
 {
-    const struct http_server_options options = http_settings_server_options(
+    struct http_server_options options = http_settings_server_options(
         &witness->settings.http, routes_table, routes_count, &witness->routes);
+    options.outgoing_max = witness->settings.clients;
     return http_server_create(&witness->server, witness->loop, &options);
 }
 

@@ -1,18 +1,10 @@
 #include "http/connections.h"
 
 #include "clock.h"
-#include "log.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-
-/* Descriptors that are not connections: database, upstream, files, epoll, signals. */
-#define OTHER_DESCRIPTORS 256
-
-/* Connections beyond the cap for the moment in which the evicted ones are still closing. */
-#define EVICTION_RESERVE 32
 
 /* How many of the oldest are looked at for one that is idle; more would make accepting slow when
  * all are busy. */
@@ -37,33 +29,13 @@ struct http_connections {
     int64_t next_sweep_ms;
 };
 
-/* Raises the soft limit if it has to, and lowers the cap if that is not allowed. */
-static unsigned fit_descriptor_limit(int64_t maximum)
-{
-    struct rlimit limit;
-    rlim_t needed = (rlim_t)maximum + EVICTION_RESERVE + OTHER_DESCRIPTORS;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
-        return (unsigned)maximum;
-    limit.rlim_cur = needed < limit.rlim_max ? needed : limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur >= needed)
-        return (unsigned)maximum;
-    rlim_t spare = limit.rlim_cur / 2;
-    if (limit.rlim_cur > 2 * (OTHER_DESCRIPTORS + EVICTION_RESERVE))
-        spare = limit.rlim_cur - OTHER_DESCRIPTORS - EVICTION_RESERVE;
-    log_warning("fewer connections than HTTP_CONNECTIONS_MAX: the limit of open files is low",
-                LOG_FIELDS(log_integer("open_files", (int64_t)limit.rlim_cur),
-                           log_integer("connections", (int64_t)spare)));
-    return (unsigned)spare;
-}
-
-struct http_connections *http_connections_create(int64_t maximum, int64_t overdue_ms)
+struct http_connections *http_connections_create(unsigned maximum, int64_t overdue_ms)
 {
     struct http_connections *connections = calloc(1, sizeof *connections);
     if (connections == NULL)
         return NULL;
     connections->list.next = connections->list.previous = &connections->list;
-    connections->maximum = fit_descriptor_limit(maximum);
+    connections->maximum = maximum;
     connections->overdue_ms = overdue_ms;
     return connections;
 }
@@ -98,7 +70,12 @@ void http_connections_destroy(struct http_connections *connections)
 
 unsigned http_connections_library_limit(const struct http_connections *connections)
 {
-    return connections->maximum + EVICTION_RESERVE;
+    return connections->maximum + HTTP_CONNECTIONS_RESERVE;
+}
+
+unsigned http_connections_maximum(const struct http_connections *connections)
+{
+    return connections->maximum;
 }
 
 unsigned http_connections_count(const struct http_connections *connections)

@@ -13,12 +13,15 @@
 #include <microhttpd.h>
 #include <stdint.h>
 
+/* Connections beyond the cap for the moment in which the evicted ones are still closing. */
+#define HTTP_CONNECTIONS_RESERVE 32
+
 struct http_connections;
 struct http_connection;
 
-/* At most `maximum` connections stay open, fewer if the process may not open as many files; each
- * has to complete a request within `overdue_ms`. Returns NULL if out of memory. */
-MUST_CHECK struct http_connections *http_connections_create(int64_t maximum, int64_t overdue_ms);
+/* At most `maximum` connections stay open; each has to complete a request within `overdue_ms`.
+ * Returns NULL if out of memory. */
+MUST_CHECK struct http_connections *http_connections_create(unsigned maximum, int64_t overdue_ms);
 
 /* Accepts NULL. Call it after the library's daemon was stopped. */
 void http_connections_destroy(struct http_connections *connections);
@@ -26,6 +29,7 @@ void http_connections_destroy(struct http_connections *connections);
 /* The limit to give the library: some above the cap, for the time until evicted ones are gone. */
 unsigned http_connections_library_limit(const struct http_connections *connections);
 
+unsigned http_connections_maximum(const struct http_connections *connections);
 unsigned http_connections_count(const struct http_connections *connections);
 
 /* The library's MHD_OPTION_NOTIFY_CONNECTION callback; `context` is the struct http_connections. */

@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include "clock.h"
+#include "http/capacity.h"
 #include "http/connections.h"
 #include "http/internal.h"
 #include "http/listen.h"
@@ -281,17 +282,20 @@ static int watch_library(struct http_server *server)
 int http_server_create(struct http_server **created, struct event_loop *loop,
                        const struct http_server_options *options)
 {
+    unsigned connections_max;
     struct http_server *server = calloc(1, sizeof *server);
     if (server == NULL)
         goto fail;
     server->options = *options;
+    if (http_capacity_fit(options, &connections_max) != 0)
+        goto fail_logged;
     if (http_identity_init(&server->identity, options->show_identity, options->instance) != 0)
         goto fail_logged;
     server->loop = loop;
     server->tick_ms = TICK_MIN_MS;
     server->statistics = http_statistics_create(options->route_count);
-    server->connections = http_connections_create(
-        options->connections_max, options->idle_timeout_ms + options->request_timeout_ms);
+    server->connections = http_connections_create(connections_max, options->idle_timeout_ms +
+                                                                       options->request_timeout_ms);
     if (server->statistics == NULL || server->connections == NULL)
         goto fail_parts;
     int listen_fd = http_listen(options->port);
@@ -384,6 +388,8 @@ void http_server_write_metrics(const struct http_server *server, FILE *out)
                         "Requests that have begun and are not fully answered.", server->active);
     metrics_write_gauge(out, "http_connections", "Open connections.",
                         http_connections_count(server->connections));
+    metrics_write_gauge(out, "http_connections_max", "Most connections that stay open.",
+                        http_connections_maximum(server->connections));
 }
 
 void *http_request_state(struct http_request *request)

@@ -11,7 +11,8 @@
  * connection's memory. HEAD is accepted wherever the
  * route says HTTP_HEAD; its answer carries no body.
  *
- * Limits: connections are capped; over the cap the one that has been idle longest is closed to
+ * Limits: connections are capped, by the settings and by what open files and memory the process may
+ * have; over the cap the one that has been idle longest is closed to
  * make room. A connection on which no request has been completed for idle + request timeout is
  * closed, whatever it sends meanwhile.
  *
@@ -58,7 +59,8 @@ struct http_header {
 
 struct http_server_options {
     uint16_t port;
-    int64_t connections_max;
+    int64_t connections_max;         /* fewer if open files or memory do not suffice for as many */
+    int64_t outgoing_max;            /* connections that the program makes, which are files too */
     size_t connection_bytes;         /* for a request's head and its answer's */
     int64_t idle_timeout_ms;         /* between two requests of a connection */
     int64_t request_timeout_ms;      /* from a request's first byte to its answer's last */
@@ -92,8 +94,8 @@ unsigned http_server_active_requests(const struct http_server *server);
 /* What answers say of who gave them; nothing known if they do not. */
 const struct http_answerer *http_server_answerer(const struct http_server *server);
 
-/* Writes http_requests_total, http_request_duration_seconds, http_requests_active and
- * http_connections. */
+/* Writes http_requests_total, http_request_duration_seconds, http_requests_active,
+ * http_connections and http_connections_max. */
 void http_server_write_metrics(const struct http_server *server, FILE *out);
 
 /* HTTP_REQUEST_STATE_BYTES, aligned for any type, zeroed when the request begins. */

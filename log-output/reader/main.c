@@ -35,8 +35,9 @@ struct reader {
 
 static int start_server(struct reader *reader)
 {
-    const struct http_server_options options = http_settings_server_options(
+    struct http_server_options options = http_settings_server_options(
         &reader->settings.http, routes_table, routes_count, &reader->routes);
+    options.outgoing_max = reader->settings.upstream_connections_max;
     return http_server_create(&reader->server, reader->loop, &options);
 }
 

@@ -20,7 +20,7 @@ TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 COMMON = {
     "http_requests_total": "counter", "http_request_duration_seconds": "histogram", "http_connections": "gauge",
-    "http_requests_active": "gauge",
+    "http_requests_active": "gauge", "http_connections_max": "gauge",
     "process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge",
     "process_virtual_memory_bytes": "gauge", "process_open_fds": "gauge", "process_max_fds": "gauge",
     "process_start_time_seconds": "gauge", "log_pong_build_info": "gauge",
