@@ -8,6 +8,8 @@
 
 #define VERSION_00_LENGTH (TRACE_PARENT_SIZE - 1)
 #define STATE_MEMBERS_MAX 32
+#define STATE_KEY_BYTES_MAX 256
+#define STATE_VALUE_BYTES_MAX 256
 
 static bool is_lower_hex(const char *text, size_t length)
 {
@@ -45,40 +47,21 @@ int trace_parse(const char *header, struct trace *trace)
     return 0;
 }
 
-/* In a key: lower-case letters, digits and some signs; `*has_tenant` once there was an @. */
-static bool is_key_character(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("_-*/", c) != NULL);
-}
-
-static bool is_key_part(const char *part, size_t length, size_t length_max,
-                        bool may_begin_with_digit)
-{
-    if (length == 0 || length > length_max)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (!is_key_character(part[i]))
-            return false;
-    return (part[0] >= 'a' && part[0] <= 'z') ||
-           (may_begin_with_digit && part[0] >= '0' && part[0] <= '9');
-}
-
-/* simple-key or tenant@system (Trace Context, 3.3.1.3.1). */
+/* A lower-case letter or digit, then signs as well. Level 2 of the standard allows an @ anywhere
+ * but first; level 1 wanted one at most, between two parts of lengths of their own. */
 static bool is_key(const char *key, size_t length)
 {
-    const char *at = memchr(key, '@', length);
-    if (at == NULL)
-        return is_key_part(key, length, 256, true);
-    size_t tenant = (size_t)(at - key);
-    return is_key_part(key, tenant, 241, true) &&
-           is_key_part(at + 1, length - tenant - 1, 14, false);
+    static const char beginning[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+    static const char all[] = "abcdefghijklmnopqrstuvwxyz0123456789_-*/@";
+
+    return length >= 1 && length <= STATE_KEY_BYTES_MAX && strspn(key, beginning) >= 1 &&
+           strspn(key, all) >= length;
 }
 
 /* Visible characters and spaces but , and =; not a space at the end. */
 static bool is_value(const char *value, size_t length)
 {
-    if (length == 0 || length > 256 || value[length - 1] == ' ')
+    if (length == 0 || length > STATE_VALUE_BYTES_MAX || value[length - 1] == ' ')
         return false;
     for (size_t i = 0; i < length; i++)
         if (value[i] < ' ' || value[i] > '~' || value[i] == ',' || value[i] == '=')

@@ -47,15 +47,21 @@ static enum MHD_Result take_value(void *context, enum MHD_ValueKind kind, const 
     if (strcasecmp(name, values->name) != 0 || value == NULL)
         return MHD_YES;
     values->count++;
-    size_t length = strlen(value), comma = values->length > 0 && length > 0;
+    /* Space around a value is not part of it, and libraries leave some. */
+    value += strspn(value, " \t");
+    size_t length = strlen(value);
+    while (length > 0 && strchr(" \t", value[length - 1]) != NULL)
+        length--;
+    size_t comma = values->length > 0 && length > 0;
     if (values->length + comma + length > values->bytes_max || !is_clean(value)) {
         values->is_refused = true;
         return MHD_YES;
     }
     if (comma)
         values->text[values->length++] = ',';
-    memcpy(values->text + values->length, value, length + 1);
+    memcpy(values->text + values->length, value, length);
     values->length += length;
+    values->text[values->length] = '\0';
     return MHD_YES;
 }
 

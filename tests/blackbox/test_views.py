@@ -298,6 +298,17 @@ def test_one_that_is_too_long_or_malformed_is_left_out(page_settings: dict[str, 
     assert field(head, name) is None and TRACE_ID in field(head, "traceparent")
 
 
+@pytest.mark.parametrize("before,after", [(" ", ""), ("\t", ""), ("", " "), ("", "\t"), ("\t ", " \t")])
+def test_space_around_a_header_is_no_part_of_it(page_settings: dict[str, object], upstream, before: str, after: str) -> None:
+    server = upstream(b'{"pong":7}')
+    with page_of(page_settings, server) as page, Connection(page.port) as connection:
+        connection.send(f"GET /log-output HTTP/1.1\r\nHost: a\r\ntraceparent:{before}{PARENT}{after}\r\n"
+                        f"tracestate:{before}a=1{after}\r\ntracestate:{before}b@=2{after}\r\n\r\n".encode())
+        assert number(connection.read_response()) == 7
+    head, = pings_heads(server)
+    assert TRACE_ID in field(head, "traceparent") and field(head, "tracestate") == "a=1,b@=2"
+
+
 def test_two_traceparents_are_none(page_settings: dict[str, object], upstream) -> None:
     server = upstream(b'{"pong":7}')
     other = PARENT.replace("0af7", "1af7")

@@ -92,6 +92,37 @@ static void stays_within_its_length(void **state)
     assert_int_equal(pong_reply_parse(text, 0, &number), -1);
 }
 
+static void takes_as_many_numbers_as_were_asked_for(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t count, first;
+    } cases[] = {
+        {"{\"first\":1,\"last\":3}", 3, 1},
+        {"{ \"last\" : 7, \"first\" : 7 }\n", 1, 7},
+        {"{\"first\":9223372036854771712,\"last\":9223372036854775807}", 4096, INT64_MAX - 4095},
+        {"{\"first\":1,\"last\":3}", 2, -1},
+        {"{\"first\":1,\"last\":3}", 4, -1},
+        {"{\"first\":3,\"last\":1}", 3, -1},
+        {"{\"first\":0,\"last\":9223372036854775807}", 1, -1},
+        {"{\"first\":9223372036854775807,\"last\":9223372036854775808}", 2, -1},
+        {"{\"first\":-1,\"last\":1}", 3, -1},
+        {"{\"first\":1}", 1, -1},
+        {"{\"first\":1,\"first\":1}", 1, -1},
+        {"{\"first\":1,\"last\":1,\"more\":1}", 1, -1},
+        {"{\"pong\":1}", 1, -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        const char *text = cases[i].text;
+        int64_t first = -1;
+        int result = pong_reply_parse_several(text, strlen(text), cases[i].count, &first);
+        if (result != (cases[i].first < 0 ? -1 : 0) || first != cases[i].first)
+            FAIL_CASE("%s for %d: %d", text, (int)cases[i].count, result);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -99,6 +130,7 @@ int main(void)
         cmocka_unit_test(refuses_anything_else),
         cmocka_unit_test(refuses_zero_bytes_after_the_object),
         cmocka_unit_test(stays_within_its_length),
+        cmocka_unit_test(takes_as_many_numbers_as_were_asked_for),
     };
     return cmocka_run_group_tests_name("pong_reply", tests, NULL, NULL);
 }

@@ -111,6 +111,70 @@ static void a_new_trace_differs_each_time(void **state)
     assert_string_equal(first.flags, "00");
 }
 
+#define TEN "0123456789"
+#define FIFTY TEN TEN TEN TEN TEN
+#define KEY_256 "a" FIFTY FIFTY FIFTY FIFTY FIFTY "01234"
+#define EIGHT_MEMBERS "a=1,b=2,c=3,d=4,e=5,f=6,g=7,h=8,"
+#define MEMBERS_32 EIGHT_MEMBERS EIGHT_MEMBERS EIGHT_MEMBERS EIGHT_MEMBERS
+
+static void a_state_of_the_standards_form_is_passed_on(void **state)
+{
+    static const char *const good[] = {
+        "a=1",
+        "rojo=00f067aa0ba902b7,congo=t61rcWkgMzE",
+        "0a_-*/=~!\"#+-.:;<>?@AZ[]|",
+        "a=b c",
+        "a=1 ,\tb=2",
+        ",a=1,,b=2, ,",
+        "tenant@system=1",
+        /* Level 2: an @ may be anywhere but first. */
+        "a@=1,b@@c=2,d@e@f=3",
+        KEY_256 "=1",
+        "t@" FIFTY FIFTY FIFTY FIFTY FIFTY "0123=1",
+        "a=" FIFTY FIFTY FIFTY FIFTY FIFTY "012345",
+        MEMBERS_32,
+        "," MEMBERS_32 ",,",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(good); i++)
+        if (!trace_state_is_valid(good[i]))
+            FAIL_CASE("refused: %s", good[i]);
+}
+
+static void any_other_state_is_not(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        " ",
+        ",",
+        "a",
+        "=1",
+        "a=",
+        "a=1,b",
+        "A=1",
+        "a.b=1",
+        "a =1",
+        "a b=1",
+        "@a=1",
+        "_a=1",
+        "a=b=c",
+        "a=\x01",
+        "a=1\tb",
+        "a=\x7F",
+        "a=\xC3\xA4",
+        "\xC3\xA4=1",
+        KEY_256 "x=1",
+        "a=" FIFTY FIFTY FIFTY FIFTY FIFTY "0123456",
+        MEMBERS_32 "z=1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(bad); i++)
+        if (trace_state_is_valid(bad[i]))
+            FAIL_CASE("accepted: %s", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +183,8 @@ int main(void)
         cmocka_unit_test(a_header_is_never_read_beyond_its_end),
         cmocka_unit_test(a_trace_goes_on_with_a_span_of_its_own),
         cmocka_unit_test(a_new_trace_differs_each_time),
+        cmocka_unit_test(a_state_of_the_standards_form_is_passed_on),
+        cmocka_unit_test(any_other_state_is_not),
     };
     return cmocka_run_group_tests_name("trace", tests, NULL, NULL);
 }
