@@ -27,6 +27,7 @@ PROGRAM: list[object] = [BUILD / "pingpong"]
 ROLE = "pong"
 NOTICED_WITHIN_S = 2.0
 READY_WITHIN_S = 2.0
+ANSWERED_WITHIN_S = 5.0
 PROBE_WITHIN_S = 1.0
 
 _databases = itertools.count(1)
@@ -50,6 +51,7 @@ class Bed:
         self.replicas: dict[str, Daemon] = {}
         self.names = itertools.count(1)
         self.extra: list = []  # requests recorded outside the load
+        self.losses: list[checker.Loss] = []
         self.initial = 0
         self._stack = ExitStack()
 
@@ -101,6 +103,16 @@ class Bed:
         daemon.start()
         return name
 
+    def replace_killed(self) -> str:
+        """The first replica is killed, and another takes its place, in rotation at once; returns its name."""
+        name, victim = next(iter(self.replicas.items()))
+        victim.kill()
+        self.load.remove(name)
+        self.replicas.pop(name).discard()
+        fresh = self.start_replica()
+        self.load.add(fresh, self.replicas[fresh].port)
+        return fresh
+
     def count(self) -> int:
         """The count as the database has it."""
         rows = self.cluster.query("SELECT count FROM counters", database=self.database)
@@ -109,7 +121,7 @@ class Bed:
 
     # -- faults ---------------------------------------------------------------------------------------
 
-    def outage(self, begin: Callable[[], object], end: Callable[[], object], hold: float) -> None:
+    def outage(self, begin: Callable[[], object], end: Callable[[], object], hold: float, within: float = READY_WITHIN_S) -> None:
         """The database is away between begin() and end(), for hold seconds at least: readiness says
         so in time, the processes live, and all of it ends in time. One repetition."""
         began = time.monotonic()
@@ -121,16 +133,19 @@ class Bed:
             self.result.require(http.get(daemon.port, "/livez", timeout=2).status == 200, f"{name}: /livez failed in the outage")
         time.sleep(max(0.0, began + hold - time.monotonic()))
         end()
-        self.recovered(time.monotonic())
+        self.recovered(time.monotonic(), within=within)
 
-    def recovered(self, since: float, more: int = 100) -> None:
+    def recovered(self, since: float, more: int = 100, within: float = READY_WITHIN_S) -> None:
         """Every replica is ready in time and acknowledges again; the slowest gives the recovery time."""
         slowest = 0.0
         for name in self.replicas:
             healthy = self.load.first_probe(name, 200, since)
             took = healthy - since - self.load.lag(since, healthy)
-            self.result.require(took <= READY_WITHIN_S, f"{name}: /healthz said 200 only after {took:.2f} s")
-            slowest = max(slowest, self.load.first_acknowledged(name, since) - since)
+            self.result.require(took <= within, f"{name}: /healthz said 200 only after {took:.2f} s")
+            acknowledged = self.load.first_acknowledged(name, since)
+            took = acknowledged - since - self.load.lag(since, acknowledged)
+            self.result.require(took <= ANSWERED_WITHIN_S, f"{name} acknowledged a ping only after {took:.2f} s")
+            slowest = max(slowest, acknowledged - since)
         self.result.recoveries.append(slowest)
         self.result.times += 1
         self.load.wait_acknowledged(more)
@@ -151,7 +166,9 @@ class Bed:
             self._end(daemon, complete)
         eventually(lambda: not self.cluster.backends(database=self.database), 10, "no session left in the database")
         final = self.count()
-        self.result.violations += checker.check(requests, self.initial, final)
+        self.result.violations += checker.check(requests, self.initial, final, self.losses)
+        if again := sum(not request.read for request in checker.excluded(requests, self.losses)):
+            self.result.error("given again", again)
         if self.result.violations:
             self.result.violations += [f"{name} logged: {daemon.stderr()[-700:]}" for name, daemon in self.replicas.items()]
 

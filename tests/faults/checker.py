@@ -7,17 +7,60 @@ contract promises. Everything is O(n log n).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Sequence
 
 from history import MAYBE_COUNTED, Outcome, Request, answered
 
 
-def check(requests: Sequence[Request], initial: int, final: int) -> list[str]:
+@dataclass(frozen=True)
+class Loss:
+    """A server took over that need not have everything that was confirmed.
+
+    at    when, on the clock of the requests: no answer that came earlier is of that server
+    kept  the count that it had then
+    """
+
+    at: float
+    kept: int
+
+
+def check(requests: Sequence[Request], initial: int, final: int, losses: Sequence[Loss] = ()) -> list[str]:
     """initial and final: the count in the database before the first and after the last request,
-    the latter read when nothing can be under way any more."""
-    pings = [request for request in requests if not request.read]
-    return [*well_formed(requests), *unique(pings), *within(pings, initial, final), *real_time_order(requests),
-            *total(pings, initial, final), *gaps_explained(pings, initial, final)]
+    the latter read when nothing can be under way any more. After each of the losses the answers that
+    excluded() names are let pass; but those of one server are judged among themselves, too."""
+    passed = {id(request) for request in excluded(requests, losses)}
+    rest = [request for request in requests if id(request) not in passed]
+    pings = [request for request in rest if not request.read]
+    return [*well_formed(requests), *unique(pings), *within(pings, initial, final), *real_time_order(rest),
+            *total(pings, initial, final), *gaps_explained(pings, initial, final),
+            *(sentence for server in _servers(requests, losses)
+              for sentence in (*unique([request for request in server if not request.read]), *real_time_order(server)))]
+
+
+def excluded(requests: Sequence[Request], losses: Sequence[Loss]) -> list[Request]:
+    """What docs/promise.md excludes when a database forgets: the answers of a replica that could not know that the
+    numbers were given. They are above what was kept and not above what others had been given before, but above all
+    that the replica itself had given or shown."""
+    found = []
+    for loss in losses:
+        before = [request for request in answered(requests) if request.end < loss.at]
+        highest = max((request.number or 0 for request in before), default=0)
+        own: dict[str, int] = {}
+        for request in before:
+            own[request.replica] = max(own.get(request.replica, 0), request.number or 0)
+        for request in answered(requests):
+            least = max(loss.kept, own.get(request.replica, 0)) + (0 if request.read else 1)
+            if request.end >= loss.at and least <= (request.number or 0) <= highest:
+                found.append(request)
+    return found
+
+
+def _servers(requests: Sequence[Request], losses: Sequence[Loss]) -> list[list[Request]]:
+    """What was asked and answered between two losses; nothing if there was none."""
+    bounds = [float("-inf"), *(loss.at for loss in losses), float("inf")]
+    return [[request for request in requests if since <= request.start and request.end < until]
+            for since, until in zip(bounds, bounds[1:])] if losses else []
 
 
 def well_formed(requests: Sequence[Request]) -> list[str]:

@@ -57,12 +57,14 @@ acknowledged if it held whole lines.
 
 Errors: *unknown*: 503, it may have been counted; *refused*: 503, it was not; *lost*: the connection broke or the
 client left; *unsent*: no connection could be made; *without number*: the page came, and said what is missing;
-*cut off*: a slow client's connection, closed as it should be. Where the title says that nothing may fail, an
-error is a violation.
+*cut off*: a slow client's connection, closed as it should be; *given again*: an acknowledged number that another
+replica had given before, while the server that was promoted since then knew nothing of it. Where the title says that
+nothing may fail, an error is a violation.
 
-In each outage of the database `/healthz` has to say 500 within 2 s of its begin and 200 within 2 s of its end, and
-to answer within 1 s all the time; what the clients themselves were kept waiting for the processor is left out of
-these times. `/livez` has to answer, and the process to end with status 0 when told to.
+In each outage of the database `/healthz` has to say 500 within 2 s of its begin and 200 within 2 s of its end (5 s of
+a promotion), and to answer within 1 s all the time; pings have to be answered within 5 s. What the clients themselves
+were kept waiting for the processor is left out of these times. `/livez` has to answer, and the process to end with
+status 0 when told to.
 
 {chr(10).join(lines)}
 """

@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import checker  # noqa: E402
+from checker import Loss  # noqa: E402
 from history import MAYBE_COUNTED, Outcome, Request, answered, tally  # noqa: E402
 
 
@@ -24,6 +25,10 @@ def read(start: float, end: float, number: int) -> Request:
 
 def lost(start: float, end: float, outcome: Outcome = Outcome.LOST) -> Request:
     return Request(start, end, outcome)
+
+
+def of(replica: str, start: float, end: float, number: int, **more: bool) -> Request:
+    return Request(start, end, Outcome.ANSWERED, number, replica=replica, **more)
 
 
 GOOD = {
@@ -73,6 +78,44 @@ def test_a_right_history_is_accepted(name: str) -> None:
 def test_a_wrong_history_is_refused(name: str) -> None:
     requests, initial, final, words = BAD[name]
     assert words in " ".join(checker.check(requests, initial, final))
+
+
+#: At 10 a server takes over that has 2 of the 4 numbers that "a" has given; "b" has given none of them.
+TAKEN_OVER = [Loss(10, 2)]
+GIVEN = [of("a", number, number + 0.5, number) for number in range(1, 5)]
+
+EXCLUDED = {
+    "what another replica had given": ([of("b", 11, 12, 3), of("b", 12.5, 13, 4), of("a", 14, 15, 5)], 5, 2),
+    "a count that another had passed": ([of("b", 11, 12, 2, read=True), of("a", 14, 15, 5)], 5, 1),
+    "asked before, answered by the new server": ([of("b", 9, 12, 3), of("a", 14, 15, 5)], 5, 1),
+    "nothing was lost after all": ([of("b", 11, 12, 5)], 5, 0),
+}
+
+NOT_EXCLUDED = {
+    "a replica repeats itself": ([of("a", 11, 12, 4)], 4, "given twice"),
+    "a replica shows less than it gave": ([of("a", 11, 12, 3, read=True)], 4, "not larger"),
+    "a replica repeats what it has read": ([of("b", 5, 6, 4, read=True), of("b", 11, 12, 4)], 4, "given twice"),
+    "what was kept is given again": ([of("b", 11, 12, 2)], 4, "given twice"),
+    "before the other server took over": ([of("b", 8, 9, 4)], 4, "given twice"),
+    "the new server gives a number twice": ([of("b", 11, 12, 3), of("c", 13, 14, 3)], 4, "given twice"),
+    "the new server turns the order round": ([of("b", 11, 12, 4), of("c", 13, 14, 3)], 4, "not larger"),
+    "the new server never gets as far": ([of("b", 11, 12, 3)], 3, "outside"),
+    "it counts more than anybody asked for": ([of("b", 11, 12, 3), of("b", 13, 14, 6)], 6, "unacknowledged"),
+}
+
+
+@pytest.mark.parametrize("name", EXCLUDED)
+def test_what_is_excluded_after_a_loss_is_accepted_and_told(name: str) -> None:
+    requests, final, again = EXCLUDED[name]
+    assert checker.check([*GIVEN, *requests], 0, final, TAKEN_OVER) == []
+    assert len(checker.excluded([*GIVEN, *requests], TAKEN_OVER)) == again
+    assert bool(checker.check([*GIVEN, *requests], 0, final)) == bool(again), "without a loss it is no excuse"
+
+
+@pytest.mark.parametrize("name", NOT_EXCLUDED)
+def test_what_is_not_excluded_after_a_loss_is_refused(name: str) -> None:
+    requests, final, words = NOT_EXCLUDED[name]
+    assert words in " ".join(checker.check([*GIVEN, *requests], 0, final, TAKEN_OVER))
 
 
 def simulate(generator: random.Random, count: int = 300) -> tuple[list[Request], int, int]:

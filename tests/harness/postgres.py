@@ -27,8 +27,9 @@ from .process import die_with_parent, eventually, free_port
 SUPERUSER = "postgres"
 PASSWORD = "correct-horse-battery"
 
+HERE = "127.0.0.1"
+
 _SETTINGS = {
-    "listen_addresses": "127.0.0.1",
     "max_connections": "60",
     "shared_buffers": "32MB",
     "synchronous_commit": "on",
@@ -59,11 +60,13 @@ class Cluster:
     settings   postgresql.conf values (strings or numbers) over small, durable defaults
     directory  parent for its files (default: the system's temporary directory)
     port       None: a free one
+    address    of this machine, where pingpong and standbys reach it; it listens on 127.0.0.1 as well
     """
 
     def __init__(self, settings: Mapping[str, object] | None = None, *,
-                 directory: str | os.PathLike | None = None, port: int | None = None):
+                 directory: str | os.PathLike | None = None, port: int | None = None, address: str = HERE):
         self.port = free_port() if port is None else port
+        self.address = address
         self.bin = binaries()
         self.directory = Path(tempfile.mkdtemp(prefix="postgres-", dir=directory))
         self.data = self.directory / "data"
@@ -75,6 +78,7 @@ class Cluster:
             self.own(self.directory, self.log)
             self._make_data()
             self.configure({"port": self.port, "unix_socket_directories": self.directory,
+                            "listen_addresses": ",".join({HERE, address}),
                             **self._defaults, **(settings or {})})
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
@@ -228,7 +232,7 @@ class Cluster:
     def connect(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD,
                 port: int | None = None, **more: Any) -> "psycopg2.extensions.connection":
         """An autocommit connection; the caller closes it."""
-        connection = psycopg2.connect(host="127.0.0.1", port=port or self.port, dbname=database, user=user,
+        connection = psycopg2.connect(host=HERE, port=port or self.port, dbname=database, user=user,
                                       password=password, **{"connect_timeout": 5, "options": _QUIET, **more})
         connection.autocommit = True
         return connection
@@ -256,7 +260,7 @@ class Cluster:
     def env(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD,
             port: int | None = None) -> dict[str, str]:
         """pingpong's DB_* settings for this cluster (port: of a proxy in between)."""
-        return {"DB_HOST": "127.0.0.1", "DB_PORT": str(port or self.port), "DB_USER": user,
+        return {"DB_HOST": self.address, "DB_PORT": str(port or self.port), "DB_USER": user,
                 "DB_PASSWORD": password, "DB_NAME": database}
 
 
@@ -268,15 +272,17 @@ class Standby(Cluster):
             primary.kill(); standby.promote()
     """
 
-    _defaults: Mapping[str, object] = {}
+    # What the primary waits for is no setting of its copy.
+    _defaults: Mapping[str, object] = {"synchronous_standby_names": ""}
 
     def __init__(self, primary: Cluster, settings: Mapping[str, object] | None = None, *, name: str = "standby", **options: Any):
         self.primary, self.name = primary, name
         super().__init__(settings, **options)
 
     def _make_data(self) -> None:
-        source = f"host=127.0.0.1 port={self.primary.port} user={SUPERUSER} password={PASSWORD} application_name={self.name}"
-        self._run("pg_basebackup", "-D", self.data, "-d", source, "-R", "-X", "stream", "-c", "fast")
+        source = (f"host={self.primary.address} port={self.primary.port} user={SUPERUSER} password={PASSWORD}"
+                  f" application_name={self.name}")
+        self._run("pg_basebackup", "-D", self.data, "-d", source, "-R", "-X", "stream", "-c", "fast", "-N")
 
     def streams(self) -> bool:
         """Whether the primary sends to it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from typing import Iterator
 
 from bed import ROLE, Bed, ready
 from harness import hostile, http
@@ -30,28 +31,30 @@ def histories_lost(bed: Bed) -> float:
     return sum(http.metrics(daemon.port)["pingpong_history_lost_total"] for daemon in bed.replicas.values())
 
 
-def noticed(bed: Bed, before: float) -> None:
+@contextmanager
+def forgetting(bed: Bed) -> Iterator[None]:
+    """The database forgets in the block: it is noticed, and counting goes on."""
+    before = histories_lost(bed)
+    yield
+    since = time.monotonic()
     eventually(lambda: histories_lost(bed) > before, SETTLED_WITHIN_S, "the loss is noticed", 0.1)
+    counted_on(bed, since)
 
 
 @scenario("count-set-back", "the count set back by hand")
 def count_set_back(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
         for _ in range(TIMES):
-            before, began = histories_lost(bed), time.monotonic()
-            cluster.query("UPDATE counters SET count = count - 150", database=bed.database)
-            noticed(bed, before)
-            counted_on(bed, began)
+            with forgetting(bed):
+                cluster.query("UPDATE counters SET count = count - 150", database=bed.database)
 
 
 @scenario("tables-made-anew", "the tables dropped and made anew")
 def tables_made_anew(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
         for tables in ("counters", "counters, pingpong_writers", "counters"):
-            before, began = histories_lost(bed), time.monotonic()
-            cluster.query(f"DROP TABLE {tables}", database=bed.database)
-            noticed(bed, before)
-            counted_on(bed, began)
+            with forgetting(bed):
+                cluster.query(f"DROP TABLE {tables}", database=bed.database)
 
 
 @scenario("backup-restored", "PostgreSQL's files replaced by an older backup")
@@ -65,22 +68,19 @@ def backup_restored(_: Cluster, result: Result) -> None:
             for daemon in bed.replicas.values():
                 ready(daemon, SETTLED_WITHIN_S)
             bed.load.wait_acknowledged(200)
-            before = histories_lost(bed)
-            cluster.kill()
-            shutil.rmtree(cluster.data)
-            backup.rename(cluster.data)
-            cluster.own(cluster.data, *cluster.data.rglob("*"))
-            cluster.start()
-            began = time.monotonic()
-            noticed(bed, before)
-            counted_on(bed, began)
+            with forgetting(bed):
+                cluster.kill()
+                shutil.rmtree(cluster.data)
+                backup.rename(cluster.data)
+                cluster.own(cluster.data, *cluster.data.rglob("*"))
+                cluster.start()
 
 
 def take_place_of(primary: Cluster, standby: Standby) -> None:
     """The primary dies, and the standby is promoted at its address."""
     primary.kill()
     standby.stop()
-    standby.configure({"port": primary.port, "synchronous_standby_names": ""})
+    standby.configure({"port": primary.port})
     standby.port = primary.port
     standby.start()
     standby.promote()
@@ -96,12 +96,9 @@ def standby_behind(_: Cluster, result: Result) -> None:
                 eventually(standby.streams, 30, "the standby streaming")
                 standby.stop()
                 bed.load.wait_acknowledged(200)
-                before = histories_lost(bed)
-                take_place_of(bed.cluster, standby)
-                bed.cluster = standby
-                began = time.monotonic()
-                noticed(bed, before)
-                counted_on(bed, began)
+                with forgetting(bed):
+                    take_place_of(bed.cluster, standby)
+                    bed.cluster = standby
 
 
 def cancel_waits(cluster: Cluster, database: str) -> bool:
@@ -118,22 +115,23 @@ def standby_wait_cancelled(_: Cluster, result: Result) -> None:
             primary.replicate_to(standby)
             for _ in range(TIMES):
                 standby.sigstop()
-                eventually(lambda: cancel_waits(primary, bed.database), 10, "a wait is cancelled")
-                until = time.monotonic() + 1
-                while time.monotonic() < until:
-                    cancel_waits(primary, bed.database)
-                    time.sleep(0.02)
+                _cancel_for_a_second(primary, bed)
                 standby.sigcont()
                 counted_on(bed, time.monotonic())
-            # The last cancelled one is followed by the failover itself.
-            standby.sigstop()
-            eventually(lambda: cancel_waits(primary, bed.database), 10, "a wait is cancelled")
-            primary.kill()
-            standby.sigcont()
-            began = time.monotonic()
+            # The last cancelled ones never reach it, and it is promoted.
+            standby.stop()
+            _cancel_for_a_second(primary, bed)
             take_place_of(primary, standby)
             bed.cluster = standby
-            counted_on(bed, began)
+            counted_on(bed, time.monotonic())
+
+
+def _cancel_for_a_second(cluster: Cluster, bed: Bed) -> None:
+    eventually(lambda: cancel_waits(cluster, bed.database), 10, "a wait is cancelled")
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        cancel_waits(cluster, bed.database)
+        time.sleep(0.02)
 
 
 @scenario("hostile-settings", "server, database and role set against it, connections cut")

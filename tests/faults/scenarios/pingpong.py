@@ -13,12 +13,7 @@ from scenario import Result, scenario
 def pingpong_killed(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result) as bed:
         for _ in range(15):
-            name, victim = next(iter(bed.replicas.items()))
-            victim.kill()
-            bed.load.remove(name)
-            bed.replicas.pop(name).discard()
-            fresh = bed.start_replica()
-            bed.load.add(fresh, bed.replicas[fresh].port)
+            bed.replace_killed()
             bed.recovered(time.monotonic())
 
 
