@@ -214,7 +214,7 @@ def test_a_connection_that_completes_nothing_is_closed(daemon: Program) -> None:
         started = time.monotonic()
         dripping.send(b"GET /livez HTTP/1.1\r\n")
         while not dripping.closed(0.2):
-            assert time.monotonic() - started < 15
+            assert time.monotonic() - started < 60
             try:
                 dripping.send(b"X-A: b\r\n")
             except OSError:

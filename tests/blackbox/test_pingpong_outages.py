@@ -64,11 +64,11 @@ def test_ping_timeout_is_as_set() -> None:
 
 
 def test_the_queue_is_capped() -> None:
-    settings = {"DB_HOST": "127.0.0.1", "DB_PORT": free_port(), "PING_TIMEOUT_MS": 1500, "PING_QUEUE_MAX": 8, "DRAIN_MS": 0}
+    settings = {"DB_HOST": "127.0.0.1", "DB_PORT": free_port(), "PING_TIMEOUT_MS": 6000, "PING_QUEUE_MAX": 8, "DRAIN_MS": 0}
     with make_pingpong({name: str(value) for name, value in settings.items()}, ready="/livez") as running:
         answers = in_threads(20, lambda _: timed(lambda: get(running.port, "/ping")))
         assert {answer.status for answer, _ in answers} == {503}
-        at_once = [took for _, took in answers if took < 1.0]
+        at_once = [took for _, took in answers if took < 5.0]
         assert len(at_once) == 12, sorted(took for _, took in answers)
 
 
@@ -120,7 +120,7 @@ def test_an_outage_is_seen_and_survived_and_nothing_is_lost(fragile_cluster: Clu
         getattr(fragile_cluster, outage)()
         await_status(running, 500, 2)
         assert running.alive and get(running.port, "/livez").status == 200
-        assert timed(lambda: healthz(running))[1] < 1.0
+        assert timed(lambda: healthz(running))[1] < PATIENCE
         if outage == "sigstop":
             fragile_cluster.sigcont()
         else:

@@ -244,7 +244,7 @@ def test_a_pingpong_that_does_not_answer_is_given_up_in_time(page_settings: dict
 def test_an_answer_without_end_is_given_up_in_time(page_settings: dict[str, object], upstream) -> None:
     def drip(client: socket.socket, _: bytes) -> None:
         client.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        for _ in range(100):
+        for _ in range(600):
             client.sendall(b"1\r\n \r\n")
             time.sleep(0.05)
 

@@ -9,7 +9,7 @@ import pytest
 
 from harness.http import Connection, get
 from harness.process import eventually
-from programs import PATIENCE, Database, Program, log_lines, pingpong as make_pingpong, pong, timed
+from programs import DRAIN_MS, PATIENCE, Database, Program, log_lines, pingpong as make_pingpong, pong, timed
 
 
 @pytest.fixture(params=["pingpong", "reader", "witness"])
@@ -26,7 +26,7 @@ def draining_copy(daemon: Program, drain_ms: int) -> Program:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_drains(daemon: Program, number: int) -> None:
-    drain_ms = int(1500 * PATIENCE)
+    drain_ms = DRAIN_MS
     with draining_copy(daemon, drain_ms) as copy, Connection(copy.port) as kept:
         assert kept.request("GET", "/livez").headers.get("connection", "").lower() != "close"
         started = time.monotonic()

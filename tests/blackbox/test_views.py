@@ -237,7 +237,7 @@ def test_another_answer_is_not_asked_for_again(page_settings: dict[str, object],
 def test_a_refused_connection_is_made_anew(page_settings: dict[str, object], database: Database) -> None:
     """For a moment; a page for which there is no pingpong does not wait for its whole time."""
     port = free_port()
-    with page_of(page_settings, f"http://127.0.0.1:{port}/ping") as page:
+    with page_of(page_settings, f"http://127.0.0.1:{port}/ping", UPSTREAM_TIMEOUT_MS=30000) as page:
         answer, took = timed(lambda: get(page.port, "/log-output"))
         assert answer.status == 503 and "was not counted" in pong_line(answer.text) and took < PATIENCE
         assert metrics(page.port)["log_output_upstream_repeated_total"] == 4

@@ -15,7 +15,7 @@ import pytest
 
 from harness.http import get, metrics
 from harness.process import eventually, free_port
-from programs import PATIENCE, SANITIZED, Database, Program, pingpong as make_pingpong, reader as make_reader, witness
+from programs import DRAIN_MS, PATIENCE, SANITIZED, Database, Program, pingpong as make_pingpong, reader as make_reader, witness
 from upstreams import Upstream, ok
 
 NOT_COUNTED = (503, {"error": "this ping was not counted"})
@@ -172,7 +172,7 @@ def test_an_outage_is_told_with_its_first_failure_and_its_end(stand_in, answer: 
     """Answers 1 and 2, a failure, then version 2 answers on."""
     server = stand_in(lambda index: answer if index == 2 else index + 1,
                       version=lambda index: "1.0.0" if index < 2 else "2.0.0")
-    with witness(server.url(), CLIENTS=1, RATE=20, TIMEOUT_MS=500) as running:
+    with witness(server.url(), CLIENTS=1, RATE=20, TIMEOUT_MS=2000) as running:
         began = first(running, "outage_began")
         assert began["failed"] == reason and began["before"]["version"] == "1.0.0"
         ended = first(running, "outage_ended")
@@ -207,7 +207,8 @@ def test_no_request_is_repeated(stand_in, connections: str) -> None:
         verdict = concluded(running, 0)
     assert server.pings == verdict["requests"] == 100
     assert verdict["ok"] == 67 and verdict["may_be_counted"] == 33
-    assert server.connections == (100 if connections == "new" else pytest.approx(34, abs=30))
+    # Each that ends costs a new one; how many more, hangs on how many requests are under way at the same time.
+    assert server.connections == 100 if connections == "new" else 34 <= server.connections < 100
 
 
 def test_a_stall_counts_in_the_latency_of_all_that_were_planned(stand_in) -> None:
@@ -255,7 +256,7 @@ def test_a_summary_every_ten_seconds(stand_in) -> None:
     with witness(server.url(), RATE=20) as running:
         summary = eventually(lambda: lines(running, "summary"), 30, "a summary")[0]
         assert summary["seconds"] == pytest.approx(10, abs=1)
-        assert summary["requests"] == summary["ok"] == pytest.approx(200, abs=20)
+        assert summary["requests"] == pytest.approx(200, abs=40) and summary["requests"] - summary["ok"] < 20
         assert summary["outage"] is False and set(summary["violations"].values()) == {0}
         assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p99"] <= summary["latency_ms"]["max"]
         end(running, 0)
@@ -296,7 +297,7 @@ def test_a_second_signal_counts_what_is_cut_off(stand_in) -> None:
 
 def test_readiness_is_its_own(stand_in) -> None:
     """A target that is away is what it is there to see."""
-    with witness(f"http://127.0.0.1:{free_port()}/ping", DRAIN_MS=int(1500 * PATIENCE)) as running:
+    with witness(f"http://127.0.0.1:{free_port()}/ping", DRAIN_MS=DRAIN_MS) as running:
         assert get(running.port, "/healthz").text == "OK"
         running.terminate()
         eventually(lambda: get(running.port, "/healthz").status == 500, 5, "readiness failing at once")

@@ -38,9 +38,15 @@ def die_with_parent() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+# How much longer things may take on a machine that has other work.
+BUSY = 6
+
+
 def eventually(probe: Callable[[], T], timeout: float = 5.0, what: str = "", interval: float = 0.01) -> T:
     """Calls probe() until it returns something true, and returns that. Exceptions of the kinds a
-    starting or dying peer causes count as false. AssertionError after timeout seconds."""
+    starting or dying peer causes count as false. ``timeout`` is in seconds on an idle machine; AssertionError when hope
+    is given up on a busy one."""
+    timeout = max(timeout, min(BUSY * timeout, 120))
     deadline = time.monotonic() + timeout
     last: object = None
     while True:
