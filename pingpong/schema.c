@@ -11,9 +11,11 @@
 
 /* What the promise stands on, set for the session whatever the server's, the database's or the
  * role's defaults are or become: commits wait for the disk (a stricter choice is left), statements
- * see what others have committed, no time-out but ours ends one, warnings are sent, and the tables
- * are those that were made, wherever a schema of the search path has others of their name. What is
- * left out on purpose: default_transaction_read_only, with which an operator stops the writing. */
+ * see what others have committed, no time-out but ours ends one, warnings are sent, policies for
+ * rows are applied, and the tables are those that were made, wherever a schema of the search path
+ * has others of their name. What is left out on purpose: default_transaction_read_only, with which
+ * an operator stops the writing, and session_replication_role, as there are no triggers or foreign
+ * keys to lose. */
 #define SESSION_SETTINGS                                                                          \
     "SELECT set_config(name, value, false) FROM (VALUES"                                          \
     " ('synchronous_commit', CASE current_setting('synchronous_commit')"                          \
@@ -23,6 +25,7 @@
     " ('client_min_messages', 'warning'),"                                                        \
     " ('lock_timeout', '0'), ('transaction_timeout', '0'),"                                       \
     " ('idle_in_transaction_session_timeout', '0'), ('idle_session_timeout', '0'),"               \
+    " ('row_security', 'on'),"                                                                    \
     " ('search_path', (SELECT coalesce("                                                          \
     "(SELECT CASE WHEN count(*) = 1 THEN min(quote_ident(nspname)) END"                           \
     " FROM pg_constraint JOIN pg_class r ON r.oid = conrelid"                                     \

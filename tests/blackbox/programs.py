@@ -116,6 +116,14 @@ def in_threads(count: int, work: Callable[[int], Any]) -> list[Any]:
     return results
 
 
+def in_background(work: Callable[[], object]) -> tuple[threading.Thread, list]:
+    """The thread, and where the result of work() will be."""
+    results: list = []
+    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
+    thread.start()
+    return thread, results
+
+
 def ask_all_at_once(port: int, path: str, count: int, timeout: float) -> list[Response]:
     """One request on each of `count` kept-alive connections that have been idle, all sent before
     any answer is read."""

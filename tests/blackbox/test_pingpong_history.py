@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 import time
 from contextlib import ExitStack
 from typing import Callable, Iterator
@@ -13,7 +12,7 @@ import pytest
 from harness.http import get, metrics
 from harness.postgres import Cluster, Standby
 from harness.process import eventually
-from programs import Database, Program, in_threads, log_lines, pingpong as make_pingpong, pong
+from programs import Database, Program, in_background, in_threads, log_lines, pingpong as make_pingpong, pong
 
 BIGINT_MAX = 9223372036854775807
 
@@ -140,13 +139,6 @@ def test_a_reset_that_is_wanted_is_made_without_the_daemon(own_cluster: Cluster)
     with make_pingpong(database.env()) as running:
         assert pong(get(running.port, "/ping")) == 1
         assert metrics(running.port)["pingpong_history_lost_total"] == 0
-
-
-def in_background(work: Callable[[], object]) -> tuple[threading.Thread, list]:
-    results: list = []
-    thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
-    thread.start()
-    return thread, results
 
 
 def cancel_waits_for_the_standby(cluster: Cluster, database: Database) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from harness import hostile
 from harness.http import get, metrics
 from harness.postgres import Cluster
 from harness.process import eventually
-from programs import Database, Program, in_threads, pingpong as make_pingpong, pong
+from programs import Database, Program, in_background, in_threads, pingpong as make_pingpong, pong
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
@@ -34,6 +35,28 @@ def count_on(programs: list[Program], first: int) -> int:
     return first + 160
 
 
+def wait_longer_than_any_timeout(database: Database, program: Program, number: int) -> None:
+    """The counter's row is locked by another for longer than a hostile time-out allows, and the ping waits."""
+    connection = database.cluster.connect(database.name)
+    with connection.cursor() as cursor:
+        cursor.execute(hostile.NO_TIMEOUTS)
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT FROM public.counters FOR UPDATE")
+        ping, answers = in_background(lambda: get(program.port, "/ping", timeout=60))
+        eventually(lambda: database.cluster.backends("wait_event_type = 'Lock'", database.name), 20, "a ping waiting for the lock")
+        time.sleep(2 * hostile.TIMEOUT_MS / 1000)
+    connection.close()
+    ping.join(60)
+    assert [pong(answer) for answer in answers] == [number]
+
+
+def let_through(database: Database) -> None:
+    """Row security that a policy opens for everybody: with row_security off it would be an error."""
+    for table in ("public.counters", "public.pingpong_writers"):
+        database.query(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+        database.query(f"CREATE POLICY everybody ON {table} USING (true) WITH CHECK (true)")
+
+
 def reconnect(database: Database, program: Program) -> None:
     before = metrics(program.port)["pingpong_database_reconnects_total"]
     database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
@@ -46,15 +69,19 @@ def reconnect(database: Database, program: Program) -> None:
 def test_hostile_defaults_change_nothing(own_cluster: Cluster, level: str) -> None:
     """Set while connected, then found on new connections, by old processes and by new ones."""
     database = Database(own_cluster)
-    with make_pingpong(database.env()) as first, make_pingpong(database.env()) as second:
+    env = database.env(DB_TIMEOUT_MS=30000, PING_TIMEOUT_MS=30000)
+    with make_pingpong(env) as first, make_pingpong(env) as second:
         next_number = count_on([first, second], 1)
         for sql in hostile.shadow(database.role):
             database.query(sql)
+        let_through(database)
         turn_against(database, level)
         next_number = count_on([first, second], next_number)
         reconnect(database, first)
         next_number = count_on([first, second], next_number)
-        with make_pingpong(database.env()) as third:
+        wait_longer_than_any_timeout(database, first, next_number)
+        next_number += 1
+        with make_pingpong(env) as third:
             next_number = count_on([first, second, third], next_number)
         assert metrics(first.port)["pingpong_history_lost_total"] == 0
     assert database.query("SELECT count FROM public.counters") == [(next_number - 1,)]

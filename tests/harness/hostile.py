@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+TIMEOUT_MS = 300
+# For a session of the administrator's own that is to outlive them.
+NO_TIMEOUTS = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name LIKE '%_timeout' AND context = 'user'"
+
 SETTINGS = {
     "synchronous_commit": "off",
     "default_transaction_isolation": "serializable",
     "default_transaction_deferrable": "on",
     "client_min_messages": "error",
     "lock_timeout": "1",
-    "statement_timeout": "300",
+    "statement_timeout": str(TIMEOUT_MS),
     "idle_in_transaction_session_timeout": "1",
-    "idle_session_timeout": "300",
+    "idle_session_timeout": str(TIMEOUT_MS),
+    "transaction_timeout": str(TIMEOUT_MS),
+    "session_replication_role": "replica",
+    "row_security": "off",
+    "transform_null_equals": "on",
+    "exit_on_error": "on",
     "DateStyle": "SQL, DMY",
     "IntervalStyle": "sql_standard",
     "TimeZone": "Pacific/Kiritimati",
