@@ -1,26 +1,14 @@
 """What of the end-to-end test can be tried without a cluster."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from bumping import ROOT, kustomize
+from bumping import ROOT
 
 E2E = Path(__file__).parent / "e2e"
-
-
-@pytest.mark.skipif(not (ROOT / "manifests").exists(), reason="no manifests here")
-def test_the_canary_overlay_uses_the_images_of_the_test():
-    rendered = subprocess.run([kustomize(), "build", str(E2E / "canary")], text=True, check=True,
-                              capture_output=True, timeout=60).stdout
-    documents = {(d["kind"], d["metadata"]["name"]): d for d in yaml.safe_load_all(rendered)}
-    pods = [documents["Rollout", "pingpong-rollout"], documents["Deployment", "log-output"],
-            documents["Deployment", "witness-ping"], documents["Deployment", "witness-page"]]
-    images = {container["image"] for pod in pods
-              for container in pod["spec"]["template"]["spec"]["containers"]}
-    assert images == {f"log-pong/{name}:local" for name in ("pingpong", "reader", "writer", "witness")}
-    assert ("AnalysisTemplate", "cpu-usage-analysis") in documents
 
 
 @pytest.mark.skipif(not (ROOT / "manifests").exists(), reason="no manifests here")
@@ -29,3 +17,26 @@ def test_the_analysis_asks_the_prometheus_of_the_test():
     kinds = {d["kind"]: d for d in yaml.safe_load_all((E2E / "prometheus.yaml").read_text("utf-8"))}
     namespace = kinds["Prometheus"]["metadata"]["namespace"]
     assert f"http://prometheus-operated.{namespace}.svc:9090" in template
+
+
+def run(*arguments, **settings):
+    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), **settings}
+    return subprocess.run([ROOT / "tests/e2e/run", *arguments], text=True, capture_output=True, timeout=60, check=False, env=environment)
+
+
+def test_the_steps_are_named():
+    done = run("--list")
+    assert done.returncode == 0
+    assert {"local", "network", "canary-good", "failover-killed", "argocd-first"} <= {line.split()[0] for line in done.stdout.splitlines()}
+
+
+def test_an_unknown_step_and_no_cluster_are_told():
+    unknown = run("local", "nonsense", KUBECONFIG="/nowhere")
+    assert unknown.returncode == 2 and "no such step: nonsense" in unknown.stderr
+    without = run("local")
+    assert without.returncode == 2 and "KUBECONFIG" in without.stderr
+
+
+def test_a_cluster_that_is_not_there_fails_the_step_by_name():
+    done = run("pod-security", KUBECONFIG="/nowhere")
+    assert done.returncode == 1 and "pod-security: FAILED" in done.stdout and done.stdout.endswith("0 passed, 1 failed\n")

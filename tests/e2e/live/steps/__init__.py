@@ -10,7 +10,7 @@ from typing import Callable
 class Step:
     name: str
     shows: str
-    needs: tuple[str, ...]  # kinds that the API server has to know
+    needs: tuple[str, ...]  # kinds that the API server has to know, settings that have to be set
     work: Callable[[], dict]
     slow: bool
 
