@@ -100,6 +100,7 @@ run-clean: ## delete what `make run` keeps in .run/, the count included
 
 # The other linters are where there is something for them to look at.
 LINTERS = $(if $(wildcard manifests/targets.mk),lint-manifests) \
+          $(if $(wildcard tests/pipeline/targets.mk),lint-text) \
           $(if $(wildcard .github/workflows/*.yml),lint-workflows)
 lint: ## format, analyzers, scripts, workflows, manifests; installs what it needs
 	@scripts/install-packages build lint

@@ -7,7 +7,7 @@ WORKFLOWS = $(wildcard .github/workflows/*.yml)
 owner: ## put your account wherever the project names its own: make owner OWNER=NAME
 	@scripts/set-owner '$(OWNER)'
 
-.PHONY: owner bump-test test-pipeline lint-workflows pipeline-tools
+.PHONY: owner bump-test test-pipeline lint-workflows lint-text pipeline-tools
 
 pipeline-tools:
 	@tests/pipeline/install-tools $(PIPELINE_TOOLS) kustomize
@@ -22,7 +22,16 @@ test-pipeline:
 bump-test: BUMP_ROUNDS = 50
 bump-test: test-pipeline ## the configuration bump: every case, and fifty rounds of eight pushers at once
 
-lint-workflows: ## actionlint and zizmor on .github/
-	@tests/pipeline/install-tools $(PIPELINE_TOOLS) actionlint zizmor
+lint-workflows: ## actionlint, zizmor and the schemas on .github/
+	@tests/pipeline/install-tools $(PIPELINE_TOOLS) actionlint zizmor check-jsonschema
 	$(PIPELINE_TOOLS)/actionlint $(WORKFLOWS)
 	$(PIPELINE_TOOLS)/zizmor --offline --pedantic --quiet .github
+	@$(call schema,dependabot,.github/dependabot.yml)
+	@$(call schema,github-issue-config,.github/ISSUE_TEMPLATE/config.yml)
+	@$(call schema,github-issue-forms,$(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml)))
+
+schema = $(PIPELINE_TOOLS)/check-jsonschema --quiet --builtin-schema vendor.$(1) $(2)
+
+lint-text: ## .editorconfig on every file
+	@tests/pipeline/install-tools $(PIPELINE_TOOLS) editorconfig-checker
+	$(PIPELINE_TOOLS)/editorconfig-checker -no-color -disable-indentation -exclude "^tests/fuzz/corpus/"

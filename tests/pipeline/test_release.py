@@ -16,7 +16,7 @@ def project(tmp_path):
     """The project's own files, with what the delivery would have written into overlays/gitops."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for name in ("manifests", "Makefile", "CHANGELOG.md", "scripts", "README.md", "tests"):
+    for name in ("manifests", "Makefile", "CHANGELOG.md", "scripts", "README.md", "SECURITY.md", "tests", ".github"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     for name in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness"):
@@ -109,7 +109,8 @@ def test_the_owner_is_set_everywhere_by_one_command(project):
     status, said = run(project, "make", "owner", "OWNER=Ada-Lovelace")
     assert status == 0, said
     left = subprocess.run(["grep", "-rnE", r"(github\.com|ghcr\.io)/owner\b", "manifests", "README.md", "Dockerfile.pingpong",
-                           "Dockerfile.log-output", "Dockerfile.witness"], cwd=project, text=True, capture_output=True, check=False)
+                           "Dockerfile.log-output", "Dockerfile.witness", "SECURITY.md", ".github/ISSUE_TEMPLATE"],
+                          cwd=project, text=True, capture_output=True, check=False)
     assert left.stdout == ""
     for overlay in ("gitops", "release"):
         text = (project / f"manifests/overlays/{overlay}/kustomization.yaml").read_text("utf-8")
