@@ -36,7 +36,7 @@ static int known_count(const struct client_balance *balance, int64_t now_ms)
 bool client_balance_wants_connection(struct client_balance *balance, int64_t now_ms)
 {
     int known = known_count(balance, now_ms);
-    bool settled = known > 1 && balance->in_a_row >= IN_A_ROW_EACH * known + IN_A_ROW_MORE;
+    bool settled = known > 0 && balance->in_a_row >= IN_A_ROW_EACH * known + IN_A_ROW_MORE;
     bool busy = now_ms - balance->request_ms <= BUSY_INTERVAL_MS;
     int64_t interval_ms = !busy ? QUIET_MS : settled ? SETTLED_MS : LOOKING_MS;
 

@@ -111,6 +111,30 @@ static void keeps_to_few_connections_once_all_are_known(void **state)
     assert_true(unfairness(&simulation) < 0.02);
 }
 
+/* Each new connection costs its request a round trip, and there is nobody to be fair to. */
+static void keeps_to_few_connections_where_there_is_one_replica(void **state)
+{
+    struct simulation simulation = {.random = 7, .now_ms = 100000, .named = true, .replicas = 1};
+
+    (void)state;
+    run(&simulation, 20, 10000);
+    assert_in_range(simulation.connections, 10, 21);
+    run(&simulation, 20, 10000);
+    assert_in_range(simulation.connections, 9, 11);
+}
+
+static void finds_a_second_replica(void **state)
+{
+    struct simulation simulation = {.random = 3, .now_ms = 100000, .named = true, .replicas = 1};
+
+    (void)state;
+    run(&simulation, 1, 10000);
+    simulation.replicas = 2;
+    run(&simulation, 1, 20000);
+    run(&simulation, 1, 10000);
+    assert_true(unfairness(&simulation) < 0.02);
+}
+
 static void finds_a_replica_that_is_added(void **state)
 {
     struct simulation simulation = {
@@ -153,6 +177,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gives_each_replica_its_share_from_the_start),
         cmocka_unit_test(keeps_to_few_connections_once_all_are_known),
+        cmocka_unit_test(keeps_to_few_connections_where_there_is_one_replica),
+        cmocka_unit_test(finds_a_second_replica),
         cmocka_unit_test(finds_a_replica_that_is_added),
         cmocka_unit_test(leaves_it_to_chance_where_no_one_is_named),
         cmocka_unit_test(asks_for_few_connections_where_little_is_asked),
