@@ -11,6 +11,10 @@
 #define STATE_KEY_BYTES_MAX 256
 #define STATE_VALUE_BYTES_MAX 256
 
+/* A trace's id and a span's; so many that the kernel gives them whole, see getrandom(2). */
+#define ID_BYTES 24
+#define IDS_AT_ONCE 10
+
 static bool is_lower_hex(const char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -105,15 +109,29 @@ static void write_hex(const uint8_t *bytes, size_t count, char *out)
     out[2 * count] = '\0';
 }
 
+/* Taken from the kernel for several ids at once. Ids only have to be unlikely to meet: where the
+ * kernel has no entropy yet, at boot, the call would wait, and they are made without it; all zeros
+ * are what the standard does not allow. */
+static const uint8_t *next_random(void)
+{
+    static _Thread_local uint8_t pool[IDS_AT_ONCE * ID_BYTES];
+    static _Thread_local size_t left;
+
+    if (left == 0) {
+        if (getrandom(pool, sizeof pool, GRND_NONBLOCK) != (ssize_t)sizeof pool) {
+            memset(pool, 1, ID_BYTES);
+            return pool;
+        }
+        left = IDS_AT_ONCE;
+    }
+    return pool + --left * ID_BYTES;
+}
+
 void trace_continue(const struct trace *parent, char out[TRACE_PARENT_SIZE])
 {
     char trace_id[TRACE_ID_SIZE], span_id[17];
-    uint8_t bytes[24];
+    const uint8_t *bytes = next_random();
 
-    /* Ids only have to be unlikely to meet. Where the kernel has no entropy yet, at boot, the call
-     * would wait; all zeros are what the standard does not allow. */
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
-        memset(bytes, 1, sizeof bytes);
     write_hex(bytes, 16, trace_id);
     write_hex(bytes + 16, 8, span_id);
     snprintf(out, TRACE_PARENT_SIZE, "00-%.32s-%.16s-%.2s",

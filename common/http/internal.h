@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 /* Answers up to this size are kept in the request itself. */
-#define INLINE_BODY_BYTES 96
+#define INLINE_BODY_BYTES 256
 
 enum http_phase {
     RECEIVING, /* the head has come, the body perhaps not */

@@ -95,6 +95,7 @@ static int start(struct reader *reader)
         start_client(reader) != 0)
         return -1;
     set_routes(reader);
+    event_loop_add_step(reader->loop, routes_step, &reader->routes);
     return page_document_init(&reader->routes.document);
 }
 

@@ -67,7 +67,7 @@ void routes_on_pong(void *context, const struct pong *pong)
     /* Whoever does not say who he is does not say it of others either. */
     if (parts.reader.version != NULL)
         parts.pingpong = pong->answerer;
-    page_files_fill(&routes->files, &parts);
+    page_files_fill(&routes->files, view->ping.started_ns / 1000000, &parts);
     respond_page(view, &parts);
 }
 
@@ -86,6 +86,17 @@ static void show_page(void *context, struct http_request *request)
     view->request = request;
     view->form = form_for(request);
     pingpong_client_ping(routes->client, http_trace_headers_copy(request), &view->ping, view);
+    routes->has_new_view = true;
+}
+
+int64_t routes_step(void *context, int64_t now_ms)
+{
+    struct routes *routes = context;
+
+    if (routes->has_new_view)
+        page_files_read(&routes->files, now_ms);
+    routes->has_new_view = false;
+    return EVENT_LOOP_IDLE;
 }
 
 static void handle_page(void *context, struct http_request *request)

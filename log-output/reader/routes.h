@@ -2,6 +2,7 @@
 #ifndef LOG_OUTPUT_ROUTES_H
 #define LOG_OUTPUT_ROUTES_H
 
+#include "event_loop.h"
 #include "faults/faults.h"
 #include "http/server.h"
 #include "lifecycle.h"
@@ -12,9 +13,11 @@
 #include "pingpong_monitor.h"
 #include "reader_settings.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
-/* The context of the handlers. Set all but the last two, which start as zero; everything is
+/* The context of the handlers. Set all but the last three, which start as zero; everything is
  * borrowed, and has to be there before the first request. */
 struct routes {
     const struct reader_settings *settings;
@@ -25,6 +28,7 @@ struct routes {
     struct pingpong_client *client;
     struct page_document document;
     struct page_files files;
+    bool has_new_view;
     char lines[PAGE_LINES_SIZE];
 };
 
@@ -34,5 +38,9 @@ extern const size_t routes_count;
 /* For struct pingpong_client_options: answers a view, and says whether its viewer is there. */
 void routes_on_pong(void *view, const struct pong *pong);
 bool routes_is_wanted(void *view);
+
+/* A step for the loop, after those of the server and the client, with the routes as its context:
+ * reads the files for new views when their requests to pingpong have left. */
+int64_t routes_step(void *routes, int64_t now_ms);
 
 #endif

@@ -24,17 +24,23 @@ static void read_config(struct page_files *files)
     close(fd);
 }
 
-void page_files_fill(struct page_files *files, struct page_parts *parts)
+void page_files_read(struct page_files *files, int64_t now_ms)
+{
+    if (files->has_read && files->read_ms == now_ms)
+        return;
+    files->has_read = true;
+    files->read_ms = now_ms;
+    read_config(files);
+    shared_file_read(files->shared_path, clock_realtime_ms(), files->stale_after_ms,
+                     &files->shared);
+}
+
+void page_files_fill(struct page_files *files, int64_t asked_ms, struct page_parts *parts)
 {
     int64_t now_ms = clock_monotonic_ms();
 
-    if (!files->has_read || files->read_ms != now_ms) {
-        files->has_read = true;
-        files->read_ms = now_ms;
-        read_config(files);
-        shared_file_read(files->shared_path, clock_realtime_ms(), files->stale_after_ms,
-                         &files->shared);
-    }
+    if (files->read_ms < asked_ms || now_ms - files->read_ms > PAGE_FILES_AGE_MAX_MS)
+        page_files_read(files, now_ms);
     parts->config_path = files->config_path;
     parts->config_error = files->config_error;
     parts->config = files->config;

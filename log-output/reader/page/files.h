@@ -1,6 +1,7 @@
-/* page/files.h - the two files that a page shows, read anew for it.
+/* page/files.h - the two files that a page shows, read after it was asked for.
  *
- * Pages that are answered within the same millisecond share one reading. One thread.
+ * Pages that were asked for before a reading share it, if they are answered soon. So the files are
+ * best read while the views wait for their numbers anyway. One thread.
  */
 #ifndef LOG_OUTPUT_PAGE_FILES_H
 #define LOG_OUTPUT_PAGE_FILES_H
@@ -12,6 +13,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* What was read longer ago is read again. */
+#define PAGE_FILES_AGE_MAX_MS 20
 
 /* Set the first three, which are borrowed; the rest starts as zero. */
 struct page_files {
@@ -28,8 +32,12 @@ struct page_files {
     struct timestamp_hash hash;
 };
 
-/* Reads the files unless that was done within this millisecond, and fills in what they say. What
- * `parts` points at then belongs to `files`, until the next call. */
-void page_files_fill(struct page_files *files, struct page_parts *parts);
+/* Reads the files, unless that was done within this millisecond. */
+void page_files_read(struct page_files *files, int64_t now_ms);
+
+/* Fills in what the files say, for a page that was asked for at `asked_ms`, monotonic; they are
+ * read if they were not since then. What `parts` points at then belongs to `files`, until the next
+ * call. */
+void page_files_fill(struct page_files *files, int64_t asked_ms, struct page_parts *parts);
 
 #endif

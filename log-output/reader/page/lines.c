@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Of one piece of text that is not the user's, with its terminator. */
+#define FORMATTED_SIZE 2048
+
+/* Written in place: arrays on the stack are set to zero by the compiler's hardening, each time. */
 struct writer {
     char *text;
     size_t length;
@@ -20,19 +24,20 @@ static void append(struct writer *writer, const char *text, size_t length)
 
 PRINTF_LIKE(2, 3) static void append_format(struct writer *writer, const char *format, ...)
 {
-    char text[2048];
+    size_t room = PAGE_LINES_SIZE - writer->length;
+    size_t size = room < FORMATTED_SIZE ? room : FORMATTED_SIZE;
     va_list arguments;
 
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    size_t length = (size_t)vsnprintf(writer->text + writer->length, size, format, arguments);
     va_end(arguments);
-    append(writer, text, length < (int)sizeof text ? (size_t)length : sizeof text - 1);
+    writer->length += length < size ? length : size - 1;
 }
 
 static void append_text(struct writer *writer, const char *text, size_t length)
 {
-    char clean[PAGE_TEXT_SIZE];
-    append(writer, clean, page_parts_clean(text, length, clean));
+    if (PAGE_LINES_SIZE - writer->length >= PAGE_TEXT_SIZE)
+        writer->length += page_parts_clean(text, length, writer->text + writer->length);
 }
 
 static void append_config(struct writer *writer, const struct page_parts *parts)
