@@ -37,7 +37,7 @@ FIXED_ADDRESSES = $(if $(SANITIZE),$(shell setarch -R true 2>/dev/null && echo s
 SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=1 \
                     UBSAN_OPTIONS=print_stacktrace=1 \
                     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/blackbox/tsan.supp
-PYTEST = $(PYTHON) -B -m pytest -q -p no:cacheprovider
+PYTEST = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider
 
 .PHONY: test test-packages test-all test-one test-other unit unit-build blackbox footprint
 test: test-packages ## unit and black-box tests under sanitizers; installs what they need

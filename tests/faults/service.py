@@ -3,6 +3,8 @@
 
 usage: unshare --net service.py lost        every tenth attempt to connect is lost
        unshare --net service.py shares      how the views spread at 5, 50 and 1000 a second, from one reader and two
+       unshare --net service.py spread      how as many views spread as it takes to find every pod, and how the next do
+       unshare --net service.py check       whether such a network can be made here
 
 To be run as root in a network of its own, which ends with it. Prints JSON.
 """
@@ -28,6 +30,8 @@ from harness.process import BUILD, Daemon  # noqa: E402
 PODS = 5
 FIRST_PORT = 3101
 SERVICE = "10.96.0.1"
+VIEWS = 2000
+ROUNDS_MAX = 8
 LOST = f"ip daddr {SERVICE} tcp dport 3001 tcp flags & (syn | ack) == syn numgen inc mod 10 == 0 counter drop;"
 
 
@@ -48,6 +52,11 @@ def lost_packets() -> int:
     listing = subprocess.run(["nft", "-j", "list", "chain", "ip", "service", "lose"], capture_output=True, text=True, check=True)
     return sum(expression["counter"]["packets"] for entry in json.loads(listing.stdout)["nftables"]
                for expression in entry.get("rule", {}).get("expr", []) if "counter" in expression)
+
+
+def is_fair(counts: list[float]) -> bool:
+    """Each has between half and one and a half of an equal share."""
+    return all(0.5 < count * len(counts) / sum(counts) < 1.5 for count in counts)
 
 
 class Stand:
@@ -124,5 +133,27 @@ def shares() -> None:
                                   "pods": counts, "farthest": max(abs(count * PODS / sum(counts) - 1) for count in counts)}), flush=True)
 
 
+def views(stand: Stand, ports: list[int], count: int) -> list[float]:
+    """So many, each of which has to be answered. Returns how many each pod counted."""
+    before = stand.counted()
+    failed = [text for _, text in in_clients(8, count, ports) if text]
+    counts = [after - earlier for after, earlier in zip(stand.counted(), before)]
+    assert not failed and sum(counts) == count, (failed[:1], counts)
+    return counts
+
+
+def spread() -> None:
+    """By counts alone: a machine that is slow, or stands still for a while, changes nothing that is judged."""
+    make_service("")
+    with ExitStack() as stack:
+        stand = Stand(stack)
+        for readers in (1, 2):
+            ports = [stand.reader().port for _ in range(readers)]
+            rounds = []
+            while len(rounds) < ROUNDS_MAX and not (rounds and is_fair(rounds[-1])):
+                rounds.append(views(stand, ports, VIEWS))
+            print(json.dumps({"readers": readers, "rounds": rounds, "fair": is_fair(rounds[-1])}), flush=True)
+
+
 if __name__ == "__main__":
-    {"lost": lost, "shares": shares}[sys.argv[1]]()
+    {"lost": lost, "shares": shares, "spread": spread, "check": lambda: make_service("")}[sys.argv[1]]()
