@@ -88,19 +88,23 @@ def cut_sessions(bed: Bed) -> None:
     bed.recovered(time.monotonic())
 
 
+def live_with_former(pair: Pair, bed: Bed) -> None:
+    """The former primary is back, and replicas look for a server again."""
+    pair.bring_back()
+    await_former(pair)
+    for _ in range(3):
+        cut_sessions(bed)
+    ready(bed.replicas[bed.replace_killed()], SETTLED_WITHIN_S)
+    bed.recovered(time.monotonic())
+
+
 @scenario("primary-back", "a synchronous primary back after a failover, not fenced; sessions cut, replicas killed and started again")
 def primary_back(_: Cluster, result: Result) -> None:
     """Nothing is confirmed by it, so whoever comes to it goes on to the other."""
     with pair_and_bed(result, synchronous=True) as (pair, bed):
         for how in Break:
             fail_over(pair, bed, how)
-            pair.bring_back()
-            await_former(pair)
-            for _ in range(3):
-                cut_sessions(bed)
-            fresh = bed.replace_killed()
-            ready(bed.replicas[fresh], SETTLED_WITHIN_S)
-            bed.recovered(time.monotonic())
+            live_with_former(pair, bed)
             if how is not Break.CUT_OFF:
                 pair.renew()
         result.require(histories_lost(bed) == 0, "a loss was told, and nothing was lost")
