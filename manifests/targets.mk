@@ -3,11 +3,14 @@
 MANIFESTS_TOOLS = $(BUILD)/tools/manifests
 MANIFESTS_PYTEST = MANIFESTS_TOOLS='$(abspath $(MANIFESTS_TOOLS))' $(PYTHON) -m pytest -q -p no:cacheprovider
 
-.PHONY: manifests-test lint-manifests manifests-apiserver-test
+.PHONY: chart manifests-test lint-manifests manifests-apiserver-test
+
+chart: ## write the Helm chart's templates from the manifests
+	@$(PYTHON) scripts/chart
 
 manifests-test: ## render, validate and check every overlay, the alerts, the canary's analysis
 	@scripts/install-packages run manifests
-	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate compose
+	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform helm schemas evaluate compose
 	$(MANIFESTS_PYTEST) tests/manifests
 
 # What takes seconds: everything renders, and keeps our policies.
@@ -17,5 +20,5 @@ lint-manifests: ## the manifests' policies
 
 manifests-apiserver-test: ## the same manifests against a real API server (built from source: minutes)
 	@scripts/install-packages run manifests
-	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform schemas evaluate apiserver
-	$(MANIFESTS_PYTEST) tests/manifests/test_apiserver.py tests/manifests/test_edits.py
+	@tests/manifests/install-tools $(MANIFESTS_TOOLS) kustomize kubeconform helm schemas evaluate apiserver
+	$(MANIFESTS_PYTEST) $(wildcard $(addprefix tests/manifests/,test_apiserver.py test_edits.py test_chart_apiserver.py))

@@ -69,7 +69,7 @@ def strays(one, other):
     for item in one:
         sources = [s for rule in item.get("spec", {}).get("ingress") or [] for s in rule.get("from", [])]
         closed = item["kind"] == "NetworkPolicy" and not sources
-        for selector in list(selectors_of(item)) * (not closed) + [s["podSelector"] for s in sources]:
+        for selector in list(selectors_of(item)) * (not closed) + [s["podSelector"] for s in sources if "podSelector" in s]:
             if any(matches(selector, labels_of(pod)) for pod in workloads(other)):
                 yield f"{item['kind']} {item['metadata']['name']}: {selector}"
 

@@ -16,7 +16,7 @@ def project(tmp_path):
     """The project's own files, with what the delivery would have written into overlays/gitops."""
     folder = tmp_path / "project"
     folder.mkdir()
-    for name in ("manifests", "Makefile", "CHANGELOG.md", "scripts", "README.md", "SECURITY.md", "tests", ".github"):
+    for name in ("manifests", "Makefile", "CHANGELOG.md", "scripts", "README.md", "SECURITY.md", "tests", "charts", ".github"):
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     for name in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness"):
@@ -63,7 +63,11 @@ def test_it_pins_what_was_delivered_and_tags_it(project):
         assert released(project)[f"log-pong/{name}"]["digest"] == digest
     assert git(project, "describe", "--exact-match").strip() == "v1.1.0"
     assert git(project, "show", "--name-only", "--format=", "HEAD").split() == [
-        "manifests/overlays/release/kustomization.yaml"]
+        "charts/log-pong/Chart.yaml", "charts/log-pong/values.yaml", "manifests/overlays/release/kustomization.yaml"]
+    about = yaml.safe_load((project / "charts/log-pong/Chart.yaml").read_text("utf-8"))
+    assert (about["version"], about["appVersion"]) == ("1.1.0", "1.1.0")
+    values = yaml.safe_load((project / "charts/log-pong/values.yaml").read_text("utf-8"))
+    assert {name: values["images"][name]["digest"] for name in DIGESTS} == DIGESTS
     assert release(project, "check", "v1.1.0")[0] == 0
 
 
@@ -108,13 +112,16 @@ def test_uncommitted_changes_stop_it(project):
 def test_the_owner_is_set_everywhere_by_one_command(project):
     status, said = run(project, "make", "owner", "OWNER=Ada-Lovelace")
     assert status == 0, said
-    left = subprocess.run(["grep", "-rnE", r"(github\.com|ghcr\.io)/owner\b", "manifests", "README.md", "Dockerfile.pingpong",
+    left = subprocess.run(["grep", "-rnE", r"(github\.com|ghcr\.io)/owner\b", "manifests", "charts", "README.md", "Dockerfile.pingpong",
                            "Dockerfile.log-output", "Dockerfile.witness", "SECURITY.md", ".github/ISSUE_TEMPLATE"],
                           cwd=project, text=True, capture_output=True, check=False)
     assert left.stdout == ""
     for overlay in ("gitops", "release"):
         text = (project / f"manifests/overlays/{overlay}/kustomization.yaml").read_text("utf-8")
         assert text.count("ghcr.io/ada-lovelace/log-pong-") == 4
+    assert (project / "charts/log-pong/values.yaml").read_text("utf-8").count("ghcr.io/ada-lovelace/log-pong-") == 4
+    # The fixture's VERSION is another; of the owner it finds nothing to write.
+    assert run(project, "scripts/chart") == (0, "wrote charts/log-pong/Chart.yaml\n")
     assert "https://github.com/Ada-Lovelace/log-pong.git" in (project / "manifests/argocd/project.yaml").read_text("utf-8")
     # Again, to another name.
     assert run(project, "make", "owner", "OWNER=bob")[0] == 0
