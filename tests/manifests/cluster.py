@@ -121,6 +121,19 @@ class Cluster:
         return subprocess.run([tool("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
                               input=stdin, text=True, capture_output=True, timeout=180, check=False)
 
+    def create_kinds(self, names: list[str]) -> None:
+        """The operators' kinds, ready to be used."""
+        done = self.kubectl("create", *(f"-f={tool('schemas')}/crd-sources/{name}.yaml" for name in names))
+        assert done.returncode == 0, done.stderr
+        deadline = time.monotonic() + START_S
+        # For a moment there is no status at all, at which the waiting kubectl gives up.
+        while True:
+            done = self.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", *names)
+            if done.returncode == 0:
+                return
+            assert time.monotonic() < deadline, done.stderr
+            time.sleep(0.2)
+
     def stop(self) -> None:
         for process in reversed(self._processes):
             process.terminate()

@@ -10,7 +10,7 @@ import pytest
 
 import cluster as clusters
 from rendering import (MANIFESTS, argocd, combination, combinations, name_of, overlay, parse,
-                       template, tool, workloads)
+                       template, workloads)
 
 SCRIPT = MANIFESTS / "base/postgres/make-secret.sh"
 ACCOUNT = "/api/v1/namespaces/log-pong/serviceaccounts/postgres-secret/token"
@@ -42,11 +42,7 @@ def local(cluster):
 
 @pytest.fixture(scope="module")
 def operators(cluster, local):
-    sources = [f"-f={tool('schemas')}/crd-sources/{name}.yaml" for name in KINDS]
-    done = cluster.kubectl("create", *sources)
-    assert done.returncode == 0, done.stderr
-    done = cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
-    assert done.returncode == 0, done.stderr
+    cluster.create_kinds(KINDS)
 
 
 def test_one_command_applies_everything_without_a_warning(local):
