@@ -4,9 +4,7 @@
 #include "database_internal.h"
 #include "log.h"
 #include "metrics.h"
-#include "schema.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,12 +12,6 @@
 /* An answer that takes longer means "not ready", well before the connection is given up: with a
  * check a second, readiness fails within 2 s of the database's hanging. */
 #define OVERDUE_MS 700
-
-/* Without an answer for this long, one is asked for. */
-#define CHECK_INTERVAL_MS 1000
-
-/* How often the writer's slot is confirmed; several times within its expiry. */
-#define TOUCH_INTERVAL_MS (SCHEMA_WRITER_EXPIRY_S * 1000 / 10)
 
 static void unwatch(struct database *database)
 {
@@ -53,16 +45,6 @@ static void report_round(struct database *database)
     database->failures[0] = '\0';
 }
 
-static void drop_queries(struct database *database)
-{
-    if (query_queue_has(&database->queries, QUERY_BATCH))
-        ledger_lost(&database->ledger);
-    bool reading = query_queue_has(&database->queries, QUERY_READ);
-    query_queue_clear(&database->queries);
-    if (reading)
-        database->callbacks->read_lost(database->context);
-}
-
 void database_lose(struct database *database, const char *reason)
 {
     char what[DATABASE_FAILURES_SIZE];
@@ -83,7 +65,7 @@ void database_lose(struct database *database, const char *reason)
     database->state = WAITING;
     database->deadline_ms =
         clock_monotonic_ms() + (pause ? backoff_next_ms(&database->backoff) : 0);
-    drop_queries(database);
+    database_drop_queries(database);
 }
 
 static void on_socket(void *context, uint32_t events);
@@ -136,7 +118,7 @@ static void become_ready(struct database *database)
 
     database->state = READY;
     database->proof_ms = clock_monotonic_ms();
-    database->touch_ms = database->proof_ms + TOUCH_INTERVAL_MS;
+    database->touch_ms = database->proof_ms + DATABASE_TOUCH_INTERVAL_MS;
     database->answered = false;
     database->last_error[0] = '\0';
     if (connection_begin_pipeline(database->connection) != 0) {
@@ -157,53 +139,6 @@ static void become_ready(struct database *database)
         database->callbacks->batch_resolved(database->context, outcome, database->ledger.count);
 }
 
-/* A query changed or found nothing, where one row was to be expected. */
-static void query_missed(struct database *database, enum query query)
-{
-    database_lose(database, "the counter's row, or this writer's record, is not as it was left");
-    if (query == QUERY_BATCH)
-        database->callbacks->batch_resolved(database->context, LEDGER_NOT_COMMITTED, 0);
-    else if (query == QUERY_READ)
-        database->callbacks->read_lost(database->context);
-}
-
-static void use_answer(struct database *database, enum query query)
-{
-    switch (query) {
-    case QUERY_BATCH:
-        ledger_committed(&database->ledger, database->count);
-        database->callbacks->batch_committed(database->context, database->count);
-        break;
-    case QUERY_READ:
-    case QUERY_CHECK:
-        if (!ledger_saw(&database->ledger, database->count))
-            query_missed(database, query);
-        else if (query == QUERY_READ)
-            database->callbacks->count_read(database->context, database->count);
-        break;
-    case QUERY_TOUCH:
-        if (database->wants_trim)
-            database_lose(database,
-                          "registering anew, as the ledger has slots of writers long gone");
-        break;
-    }
-}
-
-/* A query in the pipeline is complete, and so committed. */
-static void query_done(struct database *database)
-{
-    enum query query = query_queue_pop(&database->queries);
-
-    if (!database->answered) {
-        query_missed(database, query);
-        return;
-    }
-    database->answered = false;
-    database->proof_ms = clock_monotonic_ms();
-    backoff_reset(&database->backoff);
-    use_answer(database, query);
-}
-
 static void handle_results(struct database *database)
 {
     while (database->connection != NULL && !database->broken) {
@@ -218,7 +153,7 @@ static void handle_results(struct database *database)
             break;
         case CONNECTION_DONE:
             if (database->state == READY)
-                query_done(database);
+                database_query_done(database);
             else if (database_script_done(database))
                 become_ready(database);
             break;
@@ -256,44 +191,13 @@ static void on_socket(void *context, uint32_t events)
     settle_connection(database);
 }
 
-static void send_query(struct database *database, enum query query, const char *statement,
-                       int count, const char *const *parameters)
-{
-    query_queue_push(&database->queries, query, clock_monotonic_ms());
-    if (connection_send_prepared(database->connection, statement, count, parameters) != 0)
-        database->broken = true;
-}
-
-/* Asks for a sign of life after a second without one. Returns when to look again. */
-static int64_t keep_alive(struct database *database, int64_t now_ms)
-{
-    if (!query_queue_is_empty(&database->queries)) {
-        int64_t deadline_ms =
-            query_queue_oldest_ms(&database->queries) + database->options->query_timeout_ms;
-        if (now_ms >= deadline_ms) {
-            servers_avoid(database->servers);
-            database_lose(database, "no answer in time");
-        }
-        return deadline_ms;
-    }
-    if (now_ms >= database->touch_ms) {
-        database->touch_ms = now_ms + TOUCH_INTERVAL_MS;
-        send_query(database, QUERY_TOUCH, SCHEMA_TOUCH, 0, NULL);
-    } else if (now_ms >= database->proof_ms + CHECK_INTERVAL_MS) {
-        send_query(database, QUERY_CHECK, SCHEMA_READ, 0, NULL);
-    } else {
-        return database->proof_ms + CHECK_INTERVAL_MS;
-    }
-    return now_ms + database->options->query_timeout_ms;
-}
-
 static int64_t step(void *context, int64_t now_ms)
 {
     struct database *database = context;
     int64_t next_ms = 0; /* while READY */
 
     if (database->state == READY) {
-        next_ms = keep_alive(database, now_ms);
+        next_ms = database_keep_alive(database, now_ms);
     } else if (now_ms >= database->deadline_ms) {
         if (database->state == WAITING)
             database_begin_attempt(database);
@@ -333,7 +237,7 @@ void database_destroy(struct database *database)
         return;
     /* Not waited for: the server executes what it has received also when the connection closes. */
     if (database->state == READY && !database->broken)
-        send_query(database, QUERY_TOUCH, SCHEMA_RELEASE, 0, NULL);
+        database_send_release(database);
     unwatch(database);
     connection_close(database->connection);
     servers_destroy(database->servers);
@@ -346,43 +250,6 @@ bool database_is_ready(const struct database *database, int64_t now_ms)
         return false;
     return query_queue_is_empty(&database->queries) ||
            now_ms - query_queue_oldest_ms(&database->queries) < OVERDUE_MS;
-}
-
-static bool can_send(const struct database *database, enum query query)
-{
-    return database->state == READY && !database->broken &&
-           !query_queue_has(&database->queries, query);
-}
-
-bool database_can_send_batch(const struct database *database)
-{
-    return can_send(database, QUERY_BATCH);
-}
-
-bool database_can_read(const struct database *database)
-{
-    return can_send(database, QUERY_READ);
-}
-
-int64_t database_room(const struct database *database)
-{
-    return INT64_MAX - database->ledger.highest;
-}
-
-void database_send_batch(struct database *database, int64_t size)
-{
-    char size_text[24], ticket_text[24], highest_text[24];
-    const char *const parameters[] = {size_text, ticket_text, highest_text};
-
-    snprintf(size_text, sizeof size_text, "%" PRId64, size);
-    snprintf(ticket_text, sizeof ticket_text, "%" PRId64, ledger_next_ticket(&database->ledger));
-    snprintf(highest_text, sizeof highest_text, "%" PRId64, database->ledger.highest);
-    send_query(database, QUERY_BATCH, SCHEMA_BATCH, 3, parameters);
-}
-
-void database_read(struct database *database)
-{
-    send_query(database, QUERY_READ, SCHEMA_READ, 0, NULL);
 }
 
 void database_write_metrics(const struct database *database, FILE *out)

@@ -1,9 +1,9 @@
 /* database.h - the counter in PostgreSQL: connected, reconnected, and asked.
  *
  * Keeps one connection, makes or migrates the schema, registers this process as a writer (see
- * schema.h) and checks once a second of silence that the database still does the work. At most one
- * batch and one read are under way at a time. Everything belongs to the loop's thread; nothing
- * waits.
+ * schema.h) and checks once a second of silence that the database still does the work, which for
+ * one with synchronous standbys means that it can still commit. At most one batch and one read are
+ * under way at a time. Everything belongs to the loop's thread; nothing waits.
  */
 #ifndef PINGPONG_DATABASE_H
 #define PINGPONG_DATABASE_H

@@ -1,4 +1,5 @@
-/* database_internal.h - what database.c and database_setup.c share; for no one else. */
+/* database_internal.h - what database.c, database_setup.c and database_queries.c share; for no one
+ * else. */
 #ifndef PINGPONG_DATABASE_INTERNAL_H
 #define PINGPONG_DATABASE_INTERNAL_H
 
@@ -7,10 +8,14 @@
 #include "database.h"
 #include "ledger.h"
 #include "query_queue.h"
+#include "schema.h"
 #include "servers.h"
 
 /* Room for what became of some servers; of more, the first ones are told of. */
 #define DATABASE_FAILURES_SIZE 1024
+
+/* How often the writer's slot is confirmed; several times within its expiry. */
+#define DATABASE_TOUCH_INTERVAL_MS (SCHEMA_WRITER_EXPIRY_S * 1000 / 10)
 
 enum database_state {
     WAITING,   /* for the time of the next attempt */
@@ -47,6 +52,7 @@ struct database {
     struct query_queue queries; /* under way, at most one of each kind */
     int64_t count;              /* what the query whose end is still to come gave */
     int64_t proof_ms;           /* the last answer */
+    int64_t confirmed_ms;       /* the last commit that was confirmed */
     int64_t touch_ms;           /* the next touch */
 
     bool was_ready;
@@ -74,5 +80,17 @@ void database_attempt_overdue(struct database *database);
 
 /* A script has ended. Returns true if it was the last one: the connection can be READY. */
 bool database_script_done(struct database *database);
+
+/* The queries on a READY connection. Asks for a sign of life after a second without one, and gives
+ * the connection up if none comes. Returns when to look again. */
+int64_t database_keep_alive(struct database *database, int64_t now_ms);
+
+/* The oldest query under way is complete, and so committed. */
+void database_query_done(struct database *database);
+
+/* None of those under way gets an answer any more. */
+void database_drop_queries(struct database *database);
+
+void database_send_release(struct database *database);
 
 #endif

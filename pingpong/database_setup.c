@@ -173,12 +173,14 @@ static void registered(struct database *database)
 {
     enum ledger_history history = ledger_compare(&database->ledger);
 
-    if (!database->answered)
+    if (!database->answered) {
         create_schema(database);
-    else if (history == LEDGER_KEPT)
+    } else if (history == LEDGER_KEPT) {
+        database->confirmed_ms = clock_monotonic_ms();
         prepare(database);
-    else
+    } else {
         outlive_history(database, history);
+    }
 }
 
 bool database_script_done(struct database *database)

@@ -139,6 +139,13 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
              key, writer, writer);
 }
 
+/* A primary that was cut off from its standbys goes on reading what may be history by now. What it
+ * cannot do is to commit a record of the log; this one is of no table and leaves nothing to vacuum.
+ */
+#define CONFIRMED                                                           \
+    "CASE WHEN current_setting('synchronous_standby_names') = '' THEN true" \
+    " ELSE pg_logical_emit_message(true, 'pingpong', '') IS NOT NULL END"
+
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
@@ -146,6 +153,8 @@ void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)
              " SET count = count + $1, ledger[%d:%d] = ARRAY[$2, $2, count + $1]"
              " WHERE id = 1 AND ledger[%d] = $2 - 1 AND count >= $3 RETURNING count;"
              "PREPARE " SCHEMA_READ " AS SELECT count FROM counters WHERE id = 1;"
+             "PREPARE " SCHEMA_CONFIRM " AS SELECT count FROM counters WHERE id = 1 AND " CONFIRMED
+             ";"
              "PREPARE " SCHEMA_TOUCH " AS UPDATE pingpong_writers SET seen = now()"
              " WHERE writer = '%s' RETURNING slot,"
              " (SELECT array_upper(ledger, 1) / 3 > greatest(%d, 2 * (SELECT count(*)"

@@ -38,11 +38,13 @@
 #define SCHEMA_WRITER_GRACE_S 60
 
 /* Prepared statements: batch takes its size, its ticket and the count below which the database's
- * history went back, and returns the count; read returns the count; touch keeps the writer's slot
- * and returns it, and whether registering anew would make the ledger much smaller; release gives
- * the slot up. */
+ * history went back, and returns the count; read returns the count; confirm returns it too, and
+ * where the server waits for standbys, it ends only when they confirm that they still follow; touch
+ * keeps the writer's slot and returns it, and whether registering anew would make the ledger much
+ * smaller; release gives the slot up. */
 #define SCHEMA_BATCH "batch"
 #define SCHEMA_READ "read"
+#define SCHEMA_CONFIRM "confirm"
 #define SCHEMA_TOUCH "touch"
 #define SCHEMA_RELEASE "release"
 

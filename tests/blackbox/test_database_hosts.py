@@ -187,3 +187,45 @@ def test_a_failover_is_followed_and_no_number_comes_twice(pair: tuple[Cluster, S
         assert first - promoted <= ANSWERED_WITHIN_S * PATIENCE
         assert len(set(numbers)) == len(numbers)
         assert standby.query("SELECT count FROM counters")[0][0] >= max(numbers)
+
+
+def counts(program: Program) -> list[int]:
+    """Readings of the count, one after another, until one gets no answer."""
+    got = []
+    while (answer := get(program.port, "/count", timeout=30)).status == 200:
+        got.append(pong(answer))
+    assert answer.status == 503
+    return got
+
+
+def test_a_primary_that_can_confirm_nothing_is_not_ready_and_not_read(pair: tuple[Cluster, Standby]) -> None:
+    """Whatever it still has may be history. Nobody pings it, and it may learn of its standbys while in use."""
+    primary, standby = pair
+    primary.replicate_to(None)
+    with make_pingpong(env_of(primary)) as idle, make_pingpong(env_of(primary)) as read:
+        assert pong(get(idle.port, "/ping")) == 1
+        primary.replicate_to(standby)
+        standby.sigstop()
+        assert set(counts(read)) <= {1}, "it had this count when the standby was there"
+        eventually(lambda: get(idle.port, "/healthz").status == 500, 20, "the idle one not ready")
+        assert get(read.port, "/healthz").status == 500
+        for program in (idle, read):
+            answer = get(program.port, "/count", timeout=30)
+            assert answer.status == 503 and "database" in answer.json()["error"]
+        standby.sigcont()
+        for program in (idle, read):
+            eventually(lambda: get(program.port, "/healthz").status == 200, 60, "ready again")
+            assert pong(get(program.port, "/count")) == 1
+        assert pong(get(read.port, "/ping")) == 2
+
+
+def test_checks_commit_nothing_where_no_standby_is_waited_for() -> None:
+    """An idle database is left idle: no transaction number is taken, and no log written."""
+    with Cluster({"autovacuum": "off"}) as alone, make_pingpong(env_of(alone)):
+        def seen() -> list[tuple]:
+            return alone.query("SELECT state_change FROM pg_stat_activity WHERE application_name = 'pingpong' AND state = 'idle'")
+        def used() -> list[tuple]:
+            return alone.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+        before, times = used(), set(seen())
+        eventually(lambda: times.update(seen()) or len(times) > 3, 30, "some checks")
+        assert used() == before
