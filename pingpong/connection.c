@@ -4,13 +4,15 @@
 
 #include <inttypes.h>
 #include <libpq-fe.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #define ERROR_BYTES 512
+
+/* PostgreSQL's error code "invalid_sql_statement_name". */
+#define NO_SUCH_STATEMENT "26000"
 
 struct connection {
     PGconn *pg;
@@ -20,6 +22,7 @@ struct connection {
     int unanswered;   /* scripts or prepared statements sent and not yet CONNECTION_DONE */
     PGresult *result; /* the one whose values were handed out last */
     bool doubted;     /* the server has warned of what is under way */
+    bool misses_statement;
     char error[ERROR_BYTES];
 };
 
@@ -216,6 +219,15 @@ static struct connection_result done(struct connection *connection)
                                                                   : CONNECTION_DONE};
 }
 
+static struct connection_result failed(struct connection *connection)
+{
+    const char *code = PQresultErrorField(connection->result, PG_DIAG_SQLSTATE);
+
+    note_error(connection, PQresultErrorMessage(connection->result));
+    connection->misses_statement = code != NULL && strcmp(code, NO_SUCH_STATEMENT) == 0;
+    return (struct connection_result){.kind = CONNECTION_FAILED};
+}
+
 struct connection_result connection_next(struct connection *connection)
 {
     struct connection_result nothing = {.kind = CONNECTION_NOTHING};
@@ -239,16 +251,30 @@ struct connection_result connection_next(struct connection *connection)
         case PGRES_PIPELINE_SYNC:
             return done(connection);
         default:
-            note_error(connection, PQresultErrorMessage(connection->result));
-            return (struct connection_result){.kind = CONNECTION_FAILED};
+            return failed(connection);
         }
     }
     return nothing;
 }
 
+int64_t connection_integer(const struct connection_result *row, int column)
+{
+    return row->values[column] == NULL ? 0 : strtoll(row->values[column], NULL, 10);
+}
+
 const char *connection_error(struct connection *connection)
 {
     return connection->error;
+}
+
+int connection_process(const struct connection *connection)
+{
+    return PQbackendPID(connection->pg);
+}
+
+bool connection_misses_statement(const struct connection *connection)
+{
+    return connection->misses_statement;
 }
 
 int connection_send_script(struct connection *connection, const char *sql)

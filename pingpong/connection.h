@@ -13,6 +13,7 @@
 
 #include "attributes.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CONNECTION_COLUMNS_MAX 4
@@ -64,8 +65,18 @@ enum connection_status connection_advance(struct connection *connection);
 /* Takes the next result. */
 struct connection_result connection_next(struct connection *connection);
 
+/* A value of the row as a number; 0 for null. */
+int64_t connection_integer(const struct connection_result *row, int column);
+
 /* The server's or library's last message, one line; borrowed until the next call. */
 const char *connection_error(struct connection *connection);
+
+/* The number of the server's process, as it was told when the connection was made. A pooler tells
+ * one that it has made up. */
+int connection_process(const struct connection *connection);
+
+/* Whether the last failure was that a prepared statement is not there. */
+bool connection_misses_statement(const struct connection *connection);
 
 /* Each returns 0, or -1 if the connection is lost. */
 MUST_CHECK int connection_send_script(struct connection *connection, const char *sql);

@@ -13,7 +13,7 @@
  * check a second, readiness fails within 2 s of the database's hanging. */
 #define OVERDUE_MS 700
 
-static void unwatch(struct database *database)
+void database_unwatch(struct database *database)
 {
     if (database->socket >= 0)
         event_loop_forget(database->loop, database->socket);
@@ -58,9 +58,10 @@ void database_lose(struct database *database, const char *reason)
         note_failure(database, what);
     if (!was_ready && pause)
         report_round(database);
-    unwatch(database);
+    database_unwatch(database);
     connection_close(database->connection);
     database->connection = NULL;
+    database_end_witness(database);
     database->broken = false;
     database->state = WAITING;
     database->deadline_ms =
@@ -79,37 +80,12 @@ int database_watch(struct database *database)
     if (socket == database->socket && events == database->events && database->state != CONNECTING)
         return 0;
     if (socket != database->socket)
-        unwatch(database);
+        database_unwatch(database);
     if (socket < 0 || event_loop_watch(database->loop, socket, events, on_socket, database) != 0)
         return -1;
     database->socket = socket;
     database->events = events;
     return 0;
-}
-
-static int64_t to_integer(const char *text)
-{
-    return text == NULL ? 0 : strtoll(text, NULL, 10);
-}
-
-static void note_row(struct database *database, const struct connection_result *row)
-{
-    if (database->state == CHECKING) {
-        database->schema_there = row->values[0] != NULL && strcmp(row->values[0], "t") == 0;
-        snprintf(database->unwritable, sizeof database->unwritable, "%s",
-                 row->values[1] == NULL ? "" : row->values[1]);
-    } else if (database->state == REGISTERING && row->columns == 2) {
-        ledger_found(&database->ledger, to_integer(row->values[0]));
-    } else if (database->state == REGISTERING && row->columns == 3) {
-        database->answered = true;
-        ledger_registered(&database->ledger, (int)to_integer(row->values[0]),
-                          to_integer(row->values[1]), to_integer(row->values[2]));
-    } else if (database->state == READY) {
-        database->answered = true;
-        database->count = to_integer(row->values[0]);
-        database->wants_trim =
-            row->columns == 2 && row->values[1] != NULL && strcmp(row->values[1], "t") == 0;
-    }
 }
 
 static void become_ready(struct database *database)
@@ -147,7 +123,10 @@ static void handle_results(struct database *database)
         case CONNECTION_NOTHING:
             return;
         case CONNECTION_ROW:
-            note_row(database, &result);
+            if (database->state == READY)
+                database_query_row(database, &result);
+            else
+                database_setup_row(database, &result);
             break;
         case CONNECTION_NO_ROW:
             break;
@@ -160,7 +139,9 @@ static void handle_results(struct database *database)
         case CONNECTION_FAILED:
             /* Nothing of the statement was kept. Connecting anew checks all that could be the
              * reason: the schema, the rights, which server this is. */
-            database_lose(database, connection_error(database->connection));
+            database_lose(database, connection_misses_statement(database->connection)
+                                        ? database_session_shared
+                                        : connection_error(database->connection));
             return;
         }
     }
@@ -179,6 +160,7 @@ static void settle_connection(struct database *database)
 static void on_socket(void *context, uint32_t events)
 {
     struct database *database = context;
+    const struct connection *connection = database->connection;
 
     (void)events;
     enum connection_status status = connection_advance(database->connection);
@@ -186,7 +168,7 @@ static void on_socket(void *context, uint32_t events)
         database_connected(database);
     /* What was answered before the connection was lost is still there to be taken. */
     handle_results(database);
-    if (status == CONNECTION_LOST && database->connection != NULL)
+    if (status == CONNECTION_LOST && database->connection == connection)
         database->broken = true;
     settle_connection(database);
 }
@@ -238,8 +220,9 @@ void database_destroy(struct database *database)
     /* Not waited for: the server executes what it has received also when the connection closes. */
     if (database->state == READY && !database->broken)
         database_send_release(database);
-    unwatch(database);
+    database_unwatch(database);
     connection_close(database->connection);
+    database_end_witness(database);
     servers_destroy(database->servers);
     free(database);
 }

@@ -42,8 +42,15 @@ struct database {
     enum database_state state;
     int64_t deadline_ms; /* of the attempt; in WAITING, when it begins */
     struct backoff backoff;
-    bool created;  /* the schema, in this attempt */
-    bool answered; /* the script under way gave the row that was asked for */
+    struct server target;       /* of this attempt */
+    char session[64];           /* the server's, that the last connection was set up in */
+    bool session_changed;       /* a later script was executed in another one */
+    struct connection *witness; /* idle beside the connection, to see whether it is given its
+                                   session; or NULL */
+    char witness_session[64];
+    bool witnessed; /* in this attempt */
+    bool created;   /* the schema, in this attempt */
+    bool answered;  /* the script under way gave the row that was asked for */
     bool schema_there;
     bool wants_trim;     /* registering anew would make the ledger much smaller */
     char unwritable[64]; /* why the server takes no writes; "": it does */
@@ -69,14 +76,24 @@ void database_lose(struct database *database, const char *reason);
 
 /* Watches the connection's present socket for its present events. Returns 0, or -1 with errno. */
 MUST_CHECK int database_watch(struct database *database);
+void database_unwatch(struct database *database);
+
+/* Why a connection is not used whose statements are executed in one session now and another then.
+ */
+extern const char database_session_shared[];
 
 /* The setup: each is one move from WAITING towards READY, or database_lose(). */
 void database_begin_attempt(struct database *database);
 servers_callback database_on_name;
 void database_connected(struct database *database);
 
+void database_end_witness(struct database *database);
+
 /* The attempt's time is up. */
 void database_attempt_overdue(struct database *database);
+
+/* A row of a script of the setup. */
+void database_setup_row(struct database *database, const struct connection_result *row);
 
 /* A script has ended. Returns true if it was the last one: the connection can be READY. */
 bool database_script_done(struct database *database);
@@ -84,6 +101,9 @@ bool database_script_done(struct database *database);
 /* The queries on a READY connection. Asks for a sign of life after a second without one, and gives
  * the connection up if none comes. Returns when to look again. */
 int64_t database_keep_alive(struct database *database, int64_t now_ms);
+
+/* A row of the oldest query under way. */
+void database_query_row(struct database *database, const struct connection_result *row);
 
 /* The oldest query under way is complete, and so committed. */
 void database_query_done(struct database *database);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 /* Without an answer, or without a commit that was confirmed, for this long, one is asked for. */
 #define CHECK_INTERVAL_MS 1000
@@ -18,6 +19,14 @@ void database_drop_queries(struct database *database)
     query_queue_clear(&database->queries);
     if (reading)
         database->callbacks->read_lost(database->context);
+}
+
+void database_query_row(struct database *database, const struct connection_result *row)
+{
+    database->answered = true;
+    database->count = connection_integer(row, 0);
+    database->wants_trim =
+        row->columns == 2 && row->values[1] != NULL && strcmp(row->values[1], "t") == 0;
 }
 
 /* A query changed or found nothing, where one row was to be expected. */

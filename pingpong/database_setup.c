@@ -6,10 +6,16 @@
 #include "schema.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Longer than replicas pause between attempts, with time for one. */
 #define HISTORY_PAUSE_MS (3 * BACKOFF_LONGEST_MS)
+
+const char database_session_shared[] =
+    "a pooler in transaction or statement mode is between, which gives a session to others while "
+    "it is in use: have it in session mode (PgBouncer: pool_mode = session), or connect to the "
+    "server itself";
 
 static void name_server(struct database *database, const struct server *server)
 {
@@ -21,12 +27,12 @@ static void name_server(struct database *database, const struct server *server)
                  (int)sizeof database->server - 64, server->host, server->address, server->port);
 }
 
-static void connect_to(struct database *database, const struct server *server)
+static void connect_to_target(struct database *database)
 {
     const struct database_options *options = database->options;
+    const struct server *server = &database->target;
     char password[PASSWORD_SIZE];
 
-    name_server(database, server);
     if (password_read(options->password, options->password_file, password) != 0) {
         database_lose(database, "DB_PASSWORD_FILE is no readable regular file of up to 1023 bytes");
         return;
@@ -61,20 +67,21 @@ static void lose_name(struct database *database, const char *name, const char *e
 
 void database_begin_attempt(struct database *database)
 {
-    struct server server;
-
     database->deadline_ms = clock_monotonic_ms() + database->options->connect_timeout_ms;
     database->created = false;
+    database->session_changed = false;
+    database->witnessed = false;
     database->server[0] = '\0';
     database->state = RESOLVING;
-    switch (servers_next(database->servers, &server)) {
+    switch (servers_next(database->servers, &database->target)) {
     case SERVERS_FOUND:
-        connect_to(database, &server);
+        name_server(database, &database->target);
+        connect_to_target(database);
         break;
     case SERVERS_LOOKING_UP:
         break;
     case SERVERS_FAILED:
-        lose_name(database, server.host, server.error);
+        lose_name(database, database->target.host, database->target.error);
         break;
     }
 }
@@ -84,6 +91,13 @@ void database_on_name(void *context)
     struct database *database = context;
     if (database->state == RESOLVING)
         database_begin_attempt(database);
+}
+
+/* A pooler in session mode may have only the one session for us. */
+static void go_on_without_witness(struct database *database)
+{
+    database_end_witness(database);
+    database->deadline_ms = clock_monotonic_ms() + database->options->connect_timeout_ms;
 }
 
 void database_attempt_overdue(struct database *database)
@@ -98,6 +112,8 @@ void database_attempt_overdue(struct database *database)
 
     if (database->state == RESOLVING)
         lose_name(database, servers_skip(database->servers), "not looked up in time");
+    else if (database->witness != NULL)
+        go_on_without_witness(database);
     else
         database_lose(database, stages[database->state]);
 }
@@ -183,16 +199,83 @@ static void registered(struct database *database)
     }
 }
 
+void database_end_witness(struct database *database)
+{
+    connection_close(database->witness);
+    database->witness = NULL;
+}
+
+/* A pooler tells a process of its own making. Whether it keeps the session for this connection is
+ * seen on a second one, which is not to get the same. The first then stands idle until the second
+ * is set up, and is not watched. */
+static void begin_witness(struct database *database)
+{
+    database_unwatch(database);
+    database->witnessed = true;
+    database->witness = database->connection;
+    database->connection = NULL;
+    memcpy(database->witness_session, database->session, sizeof database->witness_session);
+    connect_to_target(database);
+}
+
+static bool is_pooled(const struct database *database)
+{
+    return strtoll(database->session, NULL, 10) != connection_process(database->connection);
+}
+
+static void checked(struct database *database)
+{
+    bool shared =
+        database->witness != NULL && strcmp(database->session, database->witness_session) == 0;
+
+    database_end_witness(database);
+    if (shared)
+        database_lose(database, database_session_shared);
+    else if (database->unwritable[0] != '\0')
+        database_lose(database, database->unwritable);
+    else if (!database->witnessed && is_pooled(database))
+        begin_witness(database);
+    else if (database->schema_there)
+        register_writer(database);
+    else
+        create_schema(database);
+}
+
+static void compare_session(struct database *database, const char *session)
+{
+    if (session == NULL || strcmp(session, database->session) != 0)
+        database->session_changed = true;
+}
+
+void database_setup_row(struct database *database, const struct connection_result *row)
+{
+    if (database->state == CHECKING && row->columns == 3) {
+        database->schema_there = row->values[0] != NULL && strcmp(row->values[0], "t") == 0;
+        snprintf(database->unwritable, sizeof database->unwritable, "%s",
+                 row->values[1] == NULL ? "" : row->values[1]);
+        snprintf(database->session, sizeof database->session, "%s",
+                 row->values[2] == NULL ? "" : row->values[2]);
+    } else if (database->state == REGISTERING && row->columns == 2) {
+        ledger_found(&database->ledger, connection_integer(row, 0));
+        compare_session(database, row->values[1]);
+    } else if (database->state == REGISTERING && row->columns == 3) {
+        database->answered = true;
+        ledger_registered(&database->ledger, (int)connection_integer(row, 0),
+                          connection_integer(row, 1), connection_integer(row, 2));
+    } else if (database->state == PREPARING && row->columns == 2) {
+        compare_session(database, row->values[1]);
+    }
+}
+
 bool database_script_done(struct database *database)
 {
+    if (database->session_changed) {
+        database_lose(database, database_session_shared);
+        return false;
+    }
     switch (database->state) {
     case CHECKING:
-        if (database->unwritable[0] != '\0')
-            database_lose(database, database->unwritable);
-        else if (database->schema_there)
-            register_writer(database);
-        else
-            create_schema(database);
+        checked(database);
         break;
     case CREATING:
         register_writer(database);

@@ -36,6 +36,9 @@
     " quote_ident(current_schema()), 'public') || ', pg_temp'))"                                  \
     ") AS wanted (name, value) JOIN pg_settings USING (name);"
 
+/* Processes of two servers may have the same number. */
+#define SESSION "pg_backend_pid() || ' ' || extract(epoch FROM pg_postmaster_start_time())"
+
 void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
@@ -49,7 +52,7 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
              " AND to_regclass('pingpong_writers') IS NOT NULL,"
              " CASE WHEN pg_is_in_recovery() THEN 'a standby, which takes no writes'"
              " WHEN current_setting('default_transaction_read_only') = 'on'"
-             " THEN 'takes no writes: default_transaction_read_only is on' END",
+             " THEN 'takes no writes: default_transaction_read_only is on' END, " SESSION,
              statement_timeout_ms);
 }
 
@@ -79,7 +82,7 @@ const char schema_create_sql[] =
 
 /* The counter's row is the lock under which slots are given out. Taking it also waits for the end
  * of a batch that an earlier connection's server process is still executing. */
-#define BEGIN_REGISTRATION "BEGIN; SELECT count, 0 FROM counters WHERE id = 1 FOR UPDATE;"
+#define BEGIN_REGISTRATION "BEGIN; SELECT count, " SESSION " FROM counters WHERE id = 1 FOR UPDATE;"
 
 /* Where there are many, a writer that is not connected goes sooner: not at once, because after a
  * crash of the database nobody is, and each comes back to ask what became of its batch. Parameters:
@@ -139,6 +142,9 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
              key, writer, writer);
 }
 
+/* Behind a pooler, another client may have changed the session since it was set up. */
+#define DURABLE "current_setting('synchronous_commit') IN ('on', 'remote_apply')"
+
 /* A primary that was cut off from its standbys goes on reading what may be history by now. What it
  * cannot do is to commit a record of the log; this one is of no table and leaves nothing to vacuum.
  */
@@ -148,21 +154,22 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
 
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)
 {
-    snprintf(out, SCHEMA_SQL_SIZE,
-             "PREPARE " SCHEMA_BATCH " (bigint, bigint, bigint) AS UPDATE counters"
-             " SET count = count + $1, ledger[%d:%d] = ARRAY[$2, $2, count + $1]"
-             " WHERE id = 1 AND ledger[%d] = $2 - 1 AND count >= $3 RETURNING count;"
-             "PREPARE " SCHEMA_READ " AS SELECT count FROM counters WHERE id = 1;"
-             "PREPARE " SCHEMA_CONFIRM " AS SELECT count FROM counters WHERE id = 1 AND " CONFIRMED
-             ";"
-             "PREPARE " SCHEMA_TOUCH " AS UPDATE pingpong_writers SET seen = now()"
-             " WHERE writer = '%s' RETURNING slot,"
-             " (SELECT array_upper(ledger, 1) / 3 > greatest(%d, 2 * (SELECT count(*)"
-             " FROM pingpong_writers WHERE seen >= now() - interval '%d seconds'))"
-             " FROM counters WHERE id = 1);"
-             "PREPARE " SCHEMA_RELEASE " AS UPDATE pingpong_writers SET seen = '-infinity'"
-             " WHERE writer = '%s';"
-             "SELECT pg_try_advisory_lock_shared(%d, %d)",
-             3 * slot - 2, 3 * slot, 3 * slot - 2, writer, SCHEMA_SLOTS_KEPT,
-             SCHEMA_WRITER_EXPIRY_S, writer, SLOT_LOCK_CLASS, slot);
+    snprintf(
+        out, SCHEMA_SQL_SIZE,
+        "DEALLOCATE ALL;"
+        "PREPARE " SCHEMA_BATCH " (bigint, bigint, bigint) AS UPDATE counters"
+        " SET count = count + $1, ledger[%d:%d] = ARRAY[$2, $2, count + $1]"
+        " WHERE id = 1 AND ledger[%d] = $2 - 1 AND count >= $3 AND " DURABLE " RETURNING count;"
+        "PREPARE " SCHEMA_READ " AS SELECT count FROM counters WHERE id = 1;"
+        "PREPARE " SCHEMA_CONFIRM " AS SELECT count FROM counters WHERE id = 1 AND " CONFIRMED ";"
+        "PREPARE " SCHEMA_TOUCH " AS UPDATE pingpong_writers SET seen = now()"
+        " WHERE writer = '%s' RETURNING slot,"
+        " (SELECT array_upper(ledger, 1) / 3 > greatest(%d, 2 * (SELECT count(*)"
+        " FROM pingpong_writers WHERE seen >= now() - interval '%d seconds'))"
+        " FROM counters WHERE id = 1);"
+        "PREPARE " SCHEMA_RELEASE " AS UPDATE pingpong_writers SET seen = '-infinity'"
+        " WHERE writer = '%s';"
+        "SELECT pg_try_advisory_lock_shared(%d, %d), " SESSION,
+        3 * slot - 2, 3 * slot, 3 * slot - 2, writer, SCHEMA_SLOTS_KEPT, SCHEMA_WRITER_EXPIRY_S,
+        writer, SLOT_LOCK_CLASS, slot);
 }

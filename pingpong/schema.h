@@ -48,21 +48,23 @@
 #define SCHEMA_TOUCH "touch"
 #define SCHEMA_RELEASE "release"
 
-/* Session settings, then one row of two: whether all of the schema is there; and why the server
- * takes no writes, or null. */
+/* Session settings, then one row of three: whether all of the schema is there; why the server takes
+ * no writes, or null; and the session that it was asked in, which begins with the number of its
+ * process. */
 void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms);
 
 /* Makes or migrates the schema, safely when several do it together. */
 extern const char schema_create_sql[];
 
 /* Registers `writer` with the random key `key`, and raises the count to `highest` if it is lower.
- * Gives a row of two, whose first is the count that was found, and one of three: the slot, and the
+ * Gives a row of two, the count that was found and the session, and one of three: the slot, and the
  * ticket and count of the writer's last batch (in a slot that was not its own before: the key with
  * a minus sign, and the count now); no such rows if the counter's row is missing. */
 void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key,
                          int64_t highest);
 
-/* Prepares the statements for the writer and its slot. */
+/* Prepares the statements for the writer and its slot, and nothing else that the session may have
+ * been left with. Gives a row of two, whose second is the session. */
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot);
 
 #endif

@@ -49,7 +49,7 @@ def binaries() -> Path:
 _QUIET = "-c client_min_messages=error"  # libpq would print warnings to standard error
 
 
-def _identity() -> dict[str, Any]:
+def identity() -> dict[str, Any]:
     """Keyword arguments for Popen that leave root behind."""
     return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
 
@@ -95,7 +95,7 @@ class Cluster:
 
     def _run(self, program: str, *arguments: object) -> None:
         """One of PostgreSQL's programs, as the server's user."""
-        done = subprocess.run([self.bin / program, *arguments], capture_output=True, text=True, cwd=self.directory, **_identity())
+        done = subprocess.run([self.bin / program, *arguments], capture_output=True, text=True, cwd=self.directory, **identity())
         if done.returncode:
             raise RuntimeError(f"{program} failed:\n{done.stdout}{done.stderr}")
 
@@ -128,7 +128,7 @@ class Cluster:
         with open(self.log, "ab") as log:
             self.postmaster = subprocess.Popen([self.bin / "postgres", "-D", self.data], stdin=subprocess.DEVNULL,
                                                stdout=log, stderr=log, cwd=self.directory,
-                                               preexec_fn=die_with_parent, **_identity())
+                                               preexec_fn=die_with_parent, **identity())
 
     def _accepts(self) -> bool:
         status = self.postmaster.poll()
