@@ -76,6 +76,11 @@ static int lose(struct connection *connection)
     return -1;
 }
 
+bool connection_knows_system_roots(void)
+{
+    return PQlibVersion() >= 160000;
+}
+
 static PGconn *start(const struct connection_options *options)
 {
     char unacknowledged[24];
@@ -88,6 +93,7 @@ static PGconn *start(const struct connection_options *options)
                                  "password",
                                  "dbname",
                                  "sslmode",
+                                 "sslrootcert",
                                  "application_name",
                                  "client_encoding",
                                  "gssencmode",
@@ -104,6 +110,7 @@ static PGconn *start(const struct connection_options *options)
                                   options->password,
                                   options->database,
                                   options->ssl_mode,
+                                  options->ssl_root,
                                   "pingpong",
                                   "UTF8",
                                   "disable",

@@ -18,6 +18,9 @@
 
 #define CONNECTION_COLUMNS_MAX 4
 
+/* The certificates that the machine trusts. */
+#define CONNECTION_SYSTEM_ROOTS "system"
+
 struct connection;
 
 struct connection_options {
@@ -28,6 +31,7 @@ struct connection_options {
     const char *password; /* or NULL */
     const char *database;
     const char *ssl_mode; /* libpq's word */
+    const char *ssl_root; /* file of certificates, or CONNECTION_SYSTEM_ROOTS, or NULL */
     int64_t
         unacknowledged_ms; /* after which the kernel gives up on data that is not acknowledged */
 };
@@ -47,6 +51,9 @@ struct connection_result {
     int columns;
     const char *values[CONNECTION_COLUMNS_MAX]; /* NULL for SQL's null; until the next call */
 };
+
+/* Whether the library, the one that runs, knows CONNECTION_SYSTEM_ROOTS: libpq does from 16 on. */
+bool connection_knows_system_roots(void);
 
 /* Begins to connect; options are copied. Returns NULL if out of memory; any other failure shows
  * as CONNECTION_LOST. */

@@ -26,6 +26,7 @@ struct database_options {
     const char *password_file; /* or NULL; read anew for each connection, so it may change */
     const char *name;
     const char *ssl_mode;
+    const char *ssl_root;       /* as connection.h has it */
     int64_t connect_timeout_ms; /* for a name; for an address, until the connection is ready */
     int64_t query_timeout_ms;   /* for an answer; then the connection counts as lost */
 };

@@ -33,7 +33,7 @@ static void connect_to_target(struct database *database)
     const struct server *server = &database->target;
     char password[PASSWORD_SIZE];
 
-    if (password_read(options->password, options->password_file, password) != 0) {
+    if (password_read(options->password, options->password_file, password, NULL) != 0) {
         database_lose(database, "DB_PASSWORD_FILE is no readable regular file of up to 1023 bytes");
         return;
     }
@@ -45,6 +45,7 @@ static void connect_to_target(struct database *database)
         .password = password[0] == '\0' ? NULL : password,
         .database = options->name,
         .ssl_mode = options->ssl_mode,
+        .ssl_root = options->ssl_root,
         .unacknowledged_ms = options->query_timeout_ms,
     };
     database->state = CONNECTING;

@@ -1,32 +1,32 @@
 #include "password.h"
 
+#include "regular_file.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-/* read() of a regular file alone; any other may wait, or have another end that does. */
-static ssize_t read_regular(int fd, char out[PASSWORD_SIZE])
+/* Ends the password where the first line ends. */
+static enum password_end cut_to_line(char *text)
 {
-    struct stat status;
+    size_t length = strcspn(text, "\r\n");
+    const char *rest = text + length;
+    enum password_end end = PASSWORD_ENDS_IN_LINES;
 
-    if (fstat(fd, &status) != 0)
-        return -1;
-    if (!S_ISREG(status.st_mode)) {
-        errno = S_ISDIR(status.st_mode) ? EISDIR : EINVAL;
-        return -1;
-    }
-    return read(fd, out, PASSWORD_SIZE);
+    if (*rest == '\0')
+        end = PASSWORD_ENDS_PLAINLY;
+    else if (strcmp(rest, "\n") == 0 || strcmp(rest, "\r\n") == 0)
+        end = PASSWORD_ENDS_IN_BREAK;
+    text[length] = '\0';
+    return end;
 }
 
-static int read_file(const char *path, char out[PASSWORD_SIZE])
+static int read_file(const char *path, char out[PASSWORD_SIZE], enum password_end *end)
 {
-    /* Without O_NONBLOCK, opening a FIFO would wait for a writer. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int fd = regular_file_open(path);
     if (fd < 0)
         return -1;
-    ssize_t length = read_regular(fd, out);
+    ssize_t length = read(fd, out, PASSWORD_SIZE);
     int reason = errno;
     close(fd);
     if (length < 0 || length == PASSWORD_SIZE) {
@@ -35,14 +35,19 @@ static int read_file(const char *path, char out[PASSWORD_SIZE])
         return -1;
     }
     out[length] = '\0';
-    out[strcspn(out, "\r\n")] = '\0';
+    *end = cut_to_line(out);
     return 0;
 }
 
-int password_read(const char *value, const char *file, char out[PASSWORD_SIZE])
+int password_read(const char *value, const char *file, char out[PASSWORD_SIZE],
+                  enum password_end *end)
 {
+    enum password_end unasked;
+
+    if (end == NULL)
+        end = &unasked;
     if (file != NULL)
-        return read_file(file, out);
+        return read_file(file, out, end);
     size_t length = value == NULL ? 0 : strlen(value);
     if (length >= PASSWORD_SIZE) {
         errno = EFBIG;
@@ -50,5 +55,7 @@ int password_read(const char *value, const char *file, char out[PASSWORD_SIZE])
     }
     memcpy(out, value == NULL ? "" : value, length);
     out[length] = '\0';
+    *end = length > 0 && strchr("\r\n", out[length - 1]) != NULL ? PASSWORD_ENDS_IN_BREAK
+                                                                 : PASSWORD_ENDS_PLAINLY;
     return 0;
 }

@@ -12,7 +12,7 @@ from programs import PROGRAMS, log_lines, run_sanitized, settings_of
 CONTRACT = {
     "pingpong": {
         "PORT": "3001", "DB_HOST": "localhost", "DB_PORT": "5432", "DB_USER": "postgres", "DB_PASSWORD": "none",
-        "DB_PASSWORD_FILE": "none", "DB_NAME": "postgres", "DB_SSLMODE": "prefer", "DB_CONNECT_TIMEOUT_MS": "1500",
+        "DB_PASSWORD_FILE": "none", "DB_NAME": "postgres", "DB_SSLMODE": "prefer", "DB_SSLROOTCERT": "none", "DB_CONNECT_TIMEOUT_MS": "1500",
         "DB_TIMEOUT_MS": "1500", "PING_TIMEOUT_MS": "2000", "PING_QUEUE_MAX": "4096", "DRAIN_MS": "5000",
         "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "5632", "HTTP_IDLE_TIMEOUT_MS": "30000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
         "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",

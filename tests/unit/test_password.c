@@ -36,22 +36,26 @@ static void the_files_first_line_counts(void **state)
 {
     static const struct {
         const char *text, *password;
+        enum password_end end;
     } cases[] = {
-        {"secret", "secret"},
-        {"secret\n", "secret"},
-        {"secret\r\n", "secret"},
-        {"secret\nmore", "secret"},
-        {" with spaces ", " with spaces "},
-        {"", ""},
-        {"\nsecret", ""},
-        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+        {"secret", "secret", PASSWORD_ENDS_PLAINLY},
+        {"secret\n", "secret", PASSWORD_ENDS_IN_BREAK},
+        {"secret\r\n", "secret", PASSWORD_ENDS_IN_BREAK},
+        {"secret\nmore", "secret", PASSWORD_ENDS_IN_LINES},
+        {" with spaces ", " with spaces ", PASSWORD_ENDS_PLAINLY},
+        {"", "", PASSWORD_ENDS_PLAINLY},
+        {"\nsecret", "", PASSWORD_ENDS_IN_LINES},
+        {"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f", PASSWORD_ENDS_PLAINLY},
+        {"secret\n\n", "secret", PASSWORD_ENDS_IN_LINES},
     };
     char password[PASSWORD_SIZE];
+    enum password_end end;
 
     (void)state;
     for (size_t i = 0; i < LENGTH(cases); i++) {
         write_file(cases[i].text, strlen(cases[i].text));
-        assert_int_equal(password_read("another", path, password), 0);
+        assert_int_equal(password_read("another", path, password, &end), 0);
+        assert_int_equal(end, cases[i].end);
         assert_string_equal(password, cases[i].password);
     }
 }
@@ -59,11 +63,17 @@ static void the_files_first_line_counts(void **state)
 static void without_a_file_the_value_counts(void **state)
 {
     char password[PASSWORD_SIZE];
+    enum password_end end;
 
     (void)state;
-    assert_int_equal(password_read("value", NULL, password), 0);
+    assert_int_equal(password_read("value", NULL, password, NULL), 0);
     assert_string_equal(password, "value");
-    assert_int_equal(password_read(NULL, NULL, password), 0);
+    assert_int_equal(password_read("value", NULL, password, &end), 0);
+    assert_int_equal(end, PASSWORD_ENDS_PLAINLY);
+    assert_int_equal(password_read("value\n", NULL, password, &end), 0);
+    assert_int_equal(end, PASSWORD_ENDS_IN_BREAK);
+    assert_string_equal(password, "value\n");
+    assert_int_equal(password_read(NULL, NULL, password, NULL), 0);
     assert_string_equal(password, "");
 }
 
@@ -72,11 +82,11 @@ static void what_cannot_be_read_is_an_error(void **state)
     char password[PASSWORD_SIZE];
 
     (void)state;
-    assert_int_equal(password_read("value", "/nonexistent/password", password), -1);
+    assert_int_equal(password_read("value", "/nonexistent/password", password, NULL), -1);
     assert_int_equal(errno, ENOENT);
-    assert_int_equal(password_read("value", "/tmp", password), -1);
+    assert_int_equal(password_read("value", "/tmp", password, NULL), -1);
     assert_int_equal(errno, EISDIR);
-    assert_int_equal(password_read("value", "/dev/zero", password), -1);
+    assert_int_equal(password_read("value", "/dev/zero", password, NULL), -1);
     assert_int_equal(errno, EINVAL);
 }
 
@@ -89,10 +99,10 @@ static void a_fifo_is_not_waited_for(void **state)
     snprintf(fifo, sizeof fifo, "%s.fifo", path);
     assert_int_equal(mkfifo(fifo, 0600), 0);
     alarm(10);
-    assert_int_equal(password_read(NULL, fifo, password), -1);
+    assert_int_equal(password_read(NULL, fifo, password, NULL), -1);
     assert_int_equal(errno, EINVAL);
     int writer = open(fifo, O_RDWR | O_NONBLOCK);
-    assert_int_equal(password_read(NULL, fifo, password), -1);
+    assert_int_equal(password_read(NULL, fifo, password, NULL), -1);
     assert_int_equal(errno, EINVAL);
     alarm(0);
     close(writer);
@@ -106,15 +116,15 @@ static void what_is_too_long_is_an_error(void **state)
 
     (void)state;
     memset(text, 'x', PASSWORD_SIZE);
-    assert_int_equal(password_read(text, NULL, password), -1);
+    assert_int_equal(password_read(text, NULL, password, NULL), -1);
     assert_int_equal(errno, EFBIG);
     write_file(text, PASSWORD_SIZE);
-    assert_int_equal(password_read(NULL, path, password), -1);
+    assert_int_equal(password_read(NULL, path, password, NULL), -1);
     assert_int_equal(errno, EFBIG);
     text[PASSWORD_SIZE - 1] = '\0';
-    assert_int_equal(password_read(text, NULL, password), 0);
+    assert_int_equal(password_read(text, NULL, password, NULL), 0);
     write_file(text, PASSWORD_SIZE - 1);
-    assert_int_equal(password_read(NULL, path, password), 0);
+    assert_int_equal(password_read(NULL, path, password, NULL), 0);
     assert_int_equal(strlen(password), PASSWORD_SIZE - 1);
 }
 
