@@ -1,8 +1,10 @@
-/* http/internal.h - what server.c and response.c share; for no one else. */
+/* http/internal.h - what the server's own modules share; for no one else. */
 #ifndef COMMON_HTTP_INTERNAL_H
 #define COMMON_HTTP_INTERNAL_H
 
+#include "http/connections.h"
 #include "http/identity.h"
+#include "http/lingering.h"
 #include "http/server.h"
 #include "trace.h"
 
@@ -23,11 +25,12 @@ enum http_phase {
 struct http_request {
     struct http_server *server;
     struct MHD_Connection *connection;
-    struct http_connection *entry; /* of the connection, in http_connections */
-    size_t route;                  /* route_count: none */
+    struct http_connection *entry;
+    size_t route; /* route_count: none */
     unsigned method;
     enum http_phase phase;
     bool abandoned;
+    bool closes;       /* the connection after the answer */
     size_t body_bytes; /* received */
     char *body;        /* owned; as much of it as the route asks for, or NULL */
     int64_t started_ns;
@@ -64,13 +67,35 @@ struct http_server {
     int library_epoll_fd;
     struct http_statistics *statistics;
     struct http_connections *connections;
+    struct http_lingering *lingering;
     struct http_request *all, *free;
     unsigned active;  /* requests that have begun and are not fully answered */
     unsigned waiting; /* requests that a handler keeps and whose client is there */
     unsigned passes;  /* to run without waiting */
     int64_t tick_ms;
+    unsigned fruitless_runs; /* of the library, although it said that it could do something */
+    unsigned urged_runs;     /* for which it asked since it was last looked for what is stuck */
     bool draining;
 };
+
+/* The code of an answer that was not, or not wholly, sent. */
+#define HTTP_STATUS_NOT_SENT 499
+
+/* The library's access handler, and MHD_OPTION_NOTIFY_COMPLETED; `context` is the server. */
+enum MHD_Result http_request_on_library(void *context, struct MHD_Connection *connection,
+                                        const char *url, const char *method, const char *version,
+                                        const char *upload, size_t *upload_size, void **slot);
+void http_request_on_completed(void *context, struct MHD_Connection *connection, void **slot,
+                               enum MHD_RequestTerminationCode reason);
+void http_request_on_connection_ended(void *context, struct http_connection *entry);
+
+/* Puts an answer that did not go through the library into the log and the metrics. `request` may be
+ * NULL: none had begun. */
+void http_request_record_refusal(struct http_server *server, const struct http_request *request,
+                                 unsigned status);
+
+/* The metrics' label; `context` is the server. */
+const char *http_route_label(const void *context, size_t route);
 
 /* Gives the request, which no one uses any more, back for the next one. */
 void http_request_recycle(struct http_request *request);

@@ -1,4 +1,5 @@
 /* The answer to a request: kept, given its headers, handed to the library, used again. */
+#include "clock.h"
 #include "http/internal.h"
 
 #include <cjson/cJSON.h>
@@ -52,7 +53,7 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
         list_methods(server->options.routes[request->route].methods, methods, sizeof methods);
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, methods);
     }
-    if (server->draining)
+    if (server->draining || request->closes)
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -80,7 +81,7 @@ static bool can_use_again(const struct http_request *request)
            request->response_headers == request->headers &&
            request->response_body == body_of(request) &&
            request->response_length == request->length && !request->server->draining &&
-           request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
+           !request->closes && request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
 }
 
 enum MHD_Result http_request_send(struct http_request *request)
@@ -101,11 +102,12 @@ enum MHD_Result http_request_send(struct http_request *request)
         request->response_length = request->length;
     }
     request->phase = SENDING;
+    http_connections_send(request->server->connections, request->entry, clock_monotonic_ms());
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, request->response);
     /* The library holds its own reference while it sends. One that is not used again, because it
      * points at memory that goes or says more than its key, is let go of here. */
-    if (request->large_body != NULL || request->server->draining ||
+    if (request->large_body != NULL || request->server->draining || request->closes ||
         request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
         http_request_drop_response(request);
     return result;

@@ -27,7 +27,13 @@ struct http_server_options http_settings_server_options(const struct http_settin
                                                         const struct http_route *routes,
                                                         size_t route_count, void *context);
 
-/* Rows for a struct that has a struct http_settings as its member `http`. */
+/* A server that closes a connection just as a proxy sends its next request on it makes the proxy
+ * answer 502. So the default of HTTP_IDLE_TIMEOUT_MS is longer than what the manuals of the usual
+ * ones give: nginx "keepalive_timeout" of upstreams, AWS "idle timeout" of an ALB, Traefik
+ * "idleConnTimeout", Google's fixed time for backends, Azure's Front Door, Envoy's "idle_timeout".
+ * Idle connections make room for new ones, so it keeps nobody out.
+ *
+ * Rows for a struct that has a struct http_settings as its member `http`. */
 #define HTTP_SETTINGS_ROWS(owner, default_port)                                                   \
     {.name = "PORT",                                                                              \
      .type = SETTING_INTEGER,                                                                     \
@@ -46,26 +52,30 @@ struct http_server_options http_settings_server_options(const struct http_settin
         {.name = "HTTP_CONNECTION_BYTES",                                                         \
          .type = SETTING_INTEGER,                                                                 \
          .offset = offsetof(owner, http.connection_bytes),                                        \
-         .default_value = "5632",                                                                 \
-         .minimum = 2048,                                                                         \
+         .default_value = "15360",                                                                \
+         .minimum = 4096,                                                                         \
          .maximum = 65536,                                                                        \
-         .help = "Memory of each connection for a request's head and its answer's; a request "    \
-                 "head of nearly this size fits, a cookie of nearly half of it."},                \
+         .help = "Memory of each connection: a request's head with 64 bytes for each field, "     \
+                 "cookie and argument, cookies twice, and 1.3 KB for the answer's head have to "  \
+                 "find room in it."},                                                             \
         {.name = "HTTP_IDLE_TIMEOUT_MS",                                                          \
          .type = SETTING_INTEGER,                                                                 \
          .offset = offsetof(owner, http.idle_timeout_ms),                                         \
-         .default_value = "30000",                                                                \
+         .default_value = "3660000",                                                              \
          .minimum = 1000,                                                                         \
-         .maximum = 3600000,                                                                      \
-         .help = "Time a connection may be silent."},                                             \
+         .maximum = 86400000,                                                                     \
+         .help = "Time a connection may be silent between two requests; keep it above that for "  \
+                 "which what is in front reuses its connections: by default nginx and AWS's ALB " \
+                 "60 s, Traefik 90 s, Google's balancers 600 s, Azure's up to 1800 s, Envoy and " \
+                 "Istio 3600 s."},                                                                \
         {.name = "HTTP_REQUEST_TIMEOUT_MS",                                                       \
          .type = SETTING_INTEGER,                                                                 \
          .offset = offsetof(owner, http.request_timeout_ms),                                      \
          .default_value = "10000",                                                                \
          .minimum = 1000,                                                                         \
          .maximum = 600000,                                                                       \
-         .help = "Time for sending a request and taking its answer; a connection that completes " \
-                 "none within this and the idle timeout is closed."},                             \
+         .help = "Time for sending a request's head, for sending its body, and for taking its "   \
+                 "answer, each; a connection that takes longer is closed."},                      \
         {.name = "DRAIN_MS",                                                                      \
          .type = SETTING_INTEGER,                                                                 \
          .offset = offsetof(owner, http.drain_ms),                                                \

@@ -7,8 +7,9 @@
 
 /* A fixed set keeps what clients can make the metrics grow to bounded. The last of each is what
  * is not listed. */
-static const unsigned codes[] = {200, 404, 405, 413, 500, 503};
-static const char *const code_labels[] = {"200", "404", "405", "413", "500", "503", "other"};
+static const unsigned codes[] = {200, 400, 403, 404, 405, 413, 414, 431, 499, 500, 501, 503};
+static const char *const code_labels[] = {"200", "400", "403", "404", "405", "413",  "414",
+                                          "431", "499", "500", "501", "503", "other"};
 static const char *const method_labels[] = {"GET", "HEAD", "POST", "other"};
 
 #define CODES (sizeof code_labels / sizeof code_labels[0])

@@ -6,8 +6,8 @@
 # A finding is kept in build/fuzz/; once understood it becomes a unit test and a corpus file.
 
 FUZZ_SECONDS ?= 60
-FUZZ_PARSERS = accept settings log trace trace_state timestamp shared_file pong_reply pongs_reply
-FUZZ_SOURCES = common/http/accept.c common/clock.c common/host_list.c common/log.c common/settings.c common/trace.c common/utf8.c \
+FUZZ_PARSERS = accept head settings log trace trace_state timestamp shared_file pong_reply pongs_reply
+FUZZ_SOURCES = common/http/accept.c common/http/head.c common/clock.c common/host_list.c common/log.c common/settings.c common/trace.c common/utf8.c \
                log-output/shared_file.c log-output/reader/pong_reply.c common/json_integers.c
 FUZZ_FLAGS = -std=c17 -D_GNU_SOURCE $(WARNINGS) -g -O1 -fsanitize=fuzzer,address,undefined \
              -fno-sanitize-recover=all -Icommon -Ilog-output -Ilog-output/reader

@@ -1,0 +1,117 @@
+"""Clients that keep something back: the rest of a head, of a body, of a chunk's size, the taking of their
+answers, or the end of the connection. None may keep others out, or have the daemon work while nothing is sent."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import resource
+import socket
+import time
+from typing import Iterator
+
+import pytest
+
+from harness.http import get
+from harness.process import eventually
+from programs import Program
+
+MANY = 4500
+SPARE_FILES = 500
+# Nothing but making room lets a newcomer in: until these are up, those who withhold may stay.
+PATIENT = {"HTTP_IDLE_TIMEOUT_MS": 600_000, "HTTP_REQUEST_TIMEOUT_MS": 600_000}
+WORK = {"pingpong": "/ping", "reader": "/log-output"}
+
+HOST = b" HTTP/1.1\r\nHost: x\r\n"
+LIVEZ = b"GET /livez" + HOST + b"\r\n"
+CHUNKED = b"POST /ping" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+HALF_BODY = b"POST /ping" + HOST + b"Content-Length: 100\r\n\r\nabc"
+WITHHELD = {
+    "everything": b"",
+    "half a request line": b"GET /li",
+    "half a head": b"GET /livez" + HOST + b"X-A: b",
+    "a body": b"POST /ping" + HOST + b"Content-Length: 100\r\n\r\n",
+    "half a body": HALF_BODY,
+    "the body for another path": b"POST /nothing" + HOST + b"Content-Length: 9\r\n\r\n",
+    "a body that was asked for": b"POST /ping" + HOST + b"Content-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    "the first chunk": CHUNKED,
+    "half a chunk": CHUNKED + b"3\r\nab",
+    "half a chunk's size": CHUNKED + b"5;" + b"1" * 3000,
+    "a chunk's size that fills the memory": CHUNKED + b"5;" + b"1" * 20_000,
+    "half a trailer": CHUNKED + b"3\r\nabc\r\n0\r\nX-A: " + b"y" * 3000,
+    "a trailer that fills the memory": CHUNKED + b"3\r\nabc\r\n0\r\nX-A: " + b"y" * 70_000,
+    "half a second request": LIVEZ + HALF_BODY,
+    "the end after an answer": LIVEZ.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"),
+    "the taking of answers": b"GET /metrics" + HOST + b"\r\n",  # again and again
+    "the end after a refusal": b"GET /livez HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n",
+}
+
+
+def like(daemon: Program, **settings: object) -> Program:
+    """Another of its kind."""
+    other = Program(daemon.argv, {**daemon.env, **PATIENT, **settings})
+    other.env["PORT"] = str(other.port)
+    return other
+
+
+@pytest.fixture(autouse=True)
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def withhold(port: int, name: str) -> socket.socket:
+    """A client that has sent what it sends, and now waits."""
+    client = socket.socket()
+    if name == "the taking of answers":
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.settimeout(60)
+    client.connect(("127.0.0.1", port))
+    client.setblocking(False)
+    repeats = 200 if name == "the taking of answers" else 1
+    with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+        for _ in range(repeats):
+            client.send(WITHHELD[name])
+    return client
+
+
+@contextlib.contextmanager
+def clients(port: int, names: Iterator[str]) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(withhold(port, name)) for name in names]
+
+
+def rests(program: Program) -> bool:
+    """Uses next to no processor time for a second."""
+    before = program.cpu_seconds()
+    time.sleep(1)
+    return program.cpu_seconds() - before < 0.2
+
+
+@pytest.mark.parametrize("name", WITHHELD)
+def test_a_newcomer_is_answered_and_the_daemon_rests(daemon: Program, name: str) -> None:
+    """Three times as many withhold as may stay."""
+    with like(daemon, HTTP_CONNECTIONS_MAX=32) as full, clients(full.port, itertools.repeat(name, 96)):
+        assert get(full.port, "/livez", timeout=60).status == 200
+        assert get(full.port, WORK[full.name], timeout=60).status == 200
+        eventually(lambda: rests(full), 30, f"{full.name} at rest while clients withhold {name}", interval=0)
+        assert get(full.port, "/livez", timeout=60).status == 200
+
+
+def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
+    """Of all kinds, beyond the default of HTTP_CONNECTIONS_MAX; then some of them send a byte now and then."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < MANY + SPARE_FILES:
+        pytest.skip("this machine lets nobody open as many files")
+    names = itertools.islice(itertools.cycle(WITHHELD), MANY)
+    with like(daemon) as full, clients(full.port, names) as crowd:
+        for _ in range(3):
+            for _ in range(5):
+                assert get(full.port, "/livez", timeout=60).status == 200
+                assert get(full.port, WORK[full.name], timeout=60).status == 200
+            for client in crowd[::5]:
+                with contextlib.suppress(OSError):
+                    client.send(b"1")
+        eventually(lambda: rests(full), 60, f"{full.name} at rest", interval=0)
+        assert get(full.port, "/livez", timeout=60).status == 200
