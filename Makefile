@@ -115,7 +115,7 @@ format: ## rewrite the C files in the project's format
 	$(CLANG_FORMAT) -i $(C_FILES)
 
 help: ## list the commands
-	@sed -n 's/^\([a-z-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 -include $(wildcard tests/targets.mk tests/*/targets.mk bench/targets.mk manifests/targets.mk \
          scripts/targets.mk)

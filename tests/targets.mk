@@ -5,9 +5,12 @@
 #   make blackbox K=healthz      the black-box tests whose names match, on the build in BUILD
 #   make blackbox BUILD=build/tsan SANITIZE=thread
 #   make test-other              the same with the other libmicrohttpd; scripts/in-debian for a part of it
+#   make test-arm64              the unit tests, compiled for arm64 and emulated
 
 K ?=
 WORKERS ?= 3
+# Runs programs of another architecture.
+EMULATOR ?=
 
 # A unit test links with the modules it uses out of each program's own objects.
 UNIT_TESTS = $(patsubst tests/unit/%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
@@ -39,7 +42,7 @@ SANITIZER_OPTIONS = ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_st
                     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$(CURDIR)/tests/blackbox/tsan.supp
 PYTEST = $(PYTHON) -B -m pytest -q -rs -p no:cacheprovider
 
-.PHONY: test test-packages test-all test-one test-other unit unit-build blackbox footprint
+.PHONY: test test-packages test-all test-one test-other test-arm64 unit unit-build blackbox footprint
 test: test-packages ## unit and black-box tests under sanitizers; installs what they need
 	@$(MAKE) --no-print-directory test-all
 
@@ -55,6 +58,10 @@ test-all: test-one
 test-other: ## the tests on Debian 12 or 13, the one whose libmicrohttpd is not here; needs root
 	@scripts/in-debian other $(MAKE) --no-print-directory test-one
 
+test-arm64: ## the unit tests, compiled for arm64 and emulated; needs root
+	@scripts/in-debian arm64 env PKG_CONFIG_LIBDIR=/usr/lib/aarch64-linux-gnu/pkgconfig:/usr/share/pkgconfig \
+	  $(MAKE) --no-print-directory all unit CC=aarch64-linux-gnu-gcc AR=aarch64-linux-gnu-ar EMULATOR=qemu-aarch64
+
 # What has to be seen with each version of the libraries.
 test-one:
 	@$(MAKE) --no-print-directory -j2 all unit-build BUILD=build/asan SANITIZE=address,undefined
@@ -68,7 +75,7 @@ unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/unit/%)
 unit: unit-build ## unit tests on the build in BUILD
 	@set -e; for test in $(UNIT_TESTS); do \
 	  log=$(BUILD)/tests/unit/$$test.log; \
-	  env $(SANITIZER_OPTIONS) $(FIXED_ADDRESSES) $(BUILD)/tests/unit/$$test >$$log 2>&1 \
+	  env $(SANITIZER_OPTIONS) $(FIXED_ADDRESSES) $(EMULATOR) $(BUILD)/tests/unit/$$test >$$log 2>&1 \
 	    || { cat $$log; exit 1; }; \
 	  printf '%-40s %s\n' $(BUILD)/$$test "$$(grep '^\[  PASSED' $$log)"; done
 
