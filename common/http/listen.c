@@ -13,6 +13,10 @@
 /* The kernel cuts it to net.core.somaxconn. */
 #define BACKLOG 4096
 
+/* Of each connection, in the kernel, which doubles it. A client that asks for answers and takes
+ * none has so many made for it and no more; by itself the kernel would keep megabytes. */
+#define SEND_BUFFER_BYTES (64 * 1024)
+
 union address {
     struct sockaddr generic;
     struct sockaddr_in v4;
@@ -21,11 +25,12 @@ union address {
 
 /* A client that has gone without a word is found within two minutes. Connections that are accepted
  * take these from the listening socket. */
-static int set_keepalive(int fd)
+static int set_options(int fd)
 {
     static const struct {
         int level, name, value;
-    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+    } options[] = {{SOL_SOCKET, SO_SNDBUF, SEND_BUFFER_BYTES},
+                   {SOL_SOCKET, SO_KEEPALIVE, 1},
                    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
                    {IPPROTO_TCP, TCP_KEEPINTVL, 15},
                    {IPPROTO_TCP, TCP_KEEPCNT, 4}};
@@ -44,7 +49,7 @@ static int open_socket(int family)
     if (fd < 0)
         return -1;
     /* Without it a restart fails while old connections are in TIME_WAIT. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || set_keepalive(fd) != 0 ||
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 || set_options(fd) != 0 ||
         (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)) {
         close(fd);
         return -1;
