@@ -8,7 +8,7 @@
 #   make test-arm64              the unit tests, compiled for arm64 and emulated
 
 K ?=
-WORKERS ?= 3
+WORKERS ?= 4
 # Runs programs of another architecture.
 EMULATOR ?=
 

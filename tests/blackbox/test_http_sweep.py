@@ -18,8 +18,11 @@ import pytest
 
 from harness.http import get, metrics
 from harness.postgres import Cluster
-from harness.process import eventually
+from harness.process import BUILD, eventually
 from programs import Database, Program, log_lines, pingpong as make_pingpong, reader as make_reader
+
+# They take minutes under it, and what they try is the work of one thread.
+pytestmark = pytest.mark.skipif(BUILD.name == "tsan", reason="nothing for the thread sanitizer")
 
 AROUND = 8  # values on each side of a place where the outcome changes
 TOO_LARGE = (413, 414, 431)

@@ -13,8 +13,11 @@ from typing import Iterator
 import pytest
 
 from harness.http import get
-from harness.process import eventually
+from harness.process import BUILD, eventually
 from programs import Program
+
+# They take minutes under it, and what they try is the work of one thread.
+pytestmark = pytest.mark.skipif(BUILD.name == "tsan", reason="nothing for the thread sanitizer")
 
 MANY = 4500
 SPARE_FILES = 500
