@@ -97,10 +97,10 @@ def rests(program: Program) -> bool:
 def test_a_newcomer_is_answered_and_the_daemon_rests(daemon: Program, name: str) -> None:
     """Three times as many withhold as may stay."""
     with like(daemon, HTTP_CONNECTIONS_MAX=32) as full, clients(full.port, itertools.repeat(name, 96)):
-        assert get(full.port, "/livez", timeout=60).status == 200
-        assert get(full.port, WORK[full.name], timeout=60).status == 200
+        assert get(full.port, "/livez", timeout=240).status == 200
+        assert get(full.port, WORK[full.name], timeout=240).status == 200
         eventually(lambda: rests(full), 30, f"{full.name} at rest while clients withhold {name}", interval=0)
-        assert get(full.port, "/livez", timeout=60).status == 200
+        assert get(full.port, "/livez", timeout=240).status == 200
 
 
 def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
@@ -111,10 +111,10 @@ def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
     with like(daemon) as full, clients(full.port, names) as crowd:
         for _ in range(3):
             for _ in range(5):
-                assert get(full.port, "/livez", timeout=60).status == 200
-                assert get(full.port, WORK[full.name], timeout=60).status == 200
+                assert get(full.port, "/livez", timeout=240).status == 200
+                assert get(full.port, WORK[full.name], timeout=240).status == 200
             for client in crowd[::5]:
                 with contextlib.suppress(OSError):
                     client.send(b"1")
         eventually(lambda: rests(full), 60, f"{full.name} at rest", interval=0)
-        assert get(full.port, "/livez", timeout=60).status == 200
+        assert get(full.port, "/livez", timeout=240).status == 200
