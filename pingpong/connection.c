@@ -269,6 +269,11 @@ int64_t connection_integer(const struct connection_result *row, int column)
     return row->values[column] == NULL ? 0 : strtoll(row->values[column], NULL, 10);
 }
 
+bool connection_boolean(const struct connection_result *row, int column)
+{
+    return row->values[column] != NULL && strcmp(row->values[column], "t") == 0;
+}
+
 const char *connection_error(struct connection *connection)
 {
     return connection->error;

@@ -75,6 +75,9 @@ struct connection_result connection_next(struct connection *connection);
 /* A value of the row as a number; 0 for null. */
 int64_t connection_integer(const struct connection_result *row, int column);
 
+/* A value of the row as a truth; false for null. */
+bool connection_boolean(const struct connection_result *row, int column);
+
 /* The server's or library's last message, one line; borrowed until the next call. */
 const char *connection_error(struct connection *connection);
 

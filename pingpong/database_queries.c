@@ -6,7 +6,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
 /* Without an answer, or without a commit that was confirmed, for this long, one is asked for. */
 #define CHECK_INTERVAL_MS 1000
@@ -25,8 +24,7 @@ void database_query_row(struct database *database, const struct connection_resul
 {
     database->answered = true;
     database->count = connection_integer(row, 0);
-    database->wants_trim =
-        row->columns == 2 && row->values[1] != NULL && strcmp(row->values[1], "t") == 0;
+    database->wants_trim = row->columns == 2 && connection_boolean(row, 1);
 }
 
 /* A query changed or found nothing, where one row was to be expected. */

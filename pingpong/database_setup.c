@@ -251,7 +251,7 @@ static void compare_session(struct database *database, const char *session)
 void database_setup_row(struct database *database, const struct connection_result *row)
 {
     if (database->state == CHECKING && row->columns == 3) {
-        database->schema_there = row->values[0] != NULL && strcmp(row->values[0], "t") == 0;
+        database->schema_there = connection_boolean(row, 0);
         snprintf(database->unwritable, sizeof database->unwritable, "%s",
                  row->values[1] == NULL ? "" : row->values[1]);
         snprintf(database->session, sizeof database->session, "%s",

@@ -268,9 +268,9 @@ void http_connections_end_request(struct http_connections *connections,
     append_entry(&connections->idle, entry);
 }
 
-static bool is_before(int64_t since_ms, int64_t allowed_ms, int64_t now_ms)
+static bool is_over(int64_t since_ms, int64_t allowed_ms, int64_t now_ms)
 {
-    return since_ms == 0 || now_ms - since_ms < allowed_ms;
+    return since_ms != 0 && now_ms - since_ms >= allowed_ms;
 }
 
 /* Returns whether the client has gone: the library misses that if it reads the last bytes together
@@ -295,14 +295,14 @@ static bool has_to_end(const struct http_connections_options *options,
     int64_t idle_ms = options->idle_timeout_ms, request_ms = options->request_timeout_ms;
 
     if (entry->busy)
-        return !is_before(entry->sending_ms, request_ms, now_ms);
+        return is_over(entry->sending_ms, request_ms, now_ms);
     if (look(entry, now_ms))
         return true;
     if (!entry->used && idle_ms > FIRST_IDLE_MAX_MS)
         idle_ms = FIRST_IDLE_MAX_MS;
-    return !is_before(entry->receiving_ms, request_ms, now_ms) ||
-           !is_before(entry->partial_ms, request_ms, now_ms) ||
-           !is_before(entry->since_ms, idle_ms + request_ms, now_ms);
+    return is_over(entry->receiving_ms, request_ms, now_ms) ||
+           is_over(entry->partial_ms, request_ms, now_ms) ||
+           is_over(entry->since_ms, idle_ms + request_ms, now_ms);
 }
 
 static void sweep_list(struct http_connections *connections, struct http_connection *list,

@@ -30,7 +30,6 @@ struct http_request {
     unsigned method;
     enum http_phase phase;
     bool abandoned;
-    bool closes;       /* the connection after the answer */
     size_t body_bytes; /* received */
     char *body;        /* owned; as much of it as the route asks for, or NULL */
     int64_t started_ns;
@@ -89,10 +88,10 @@ void http_request_on_completed(void *context, struct MHD_Connection *connection,
                                enum MHD_RequestTerminationCode reason);
 void http_request_on_connection_ended(void *context, struct http_connection *entry);
 
-/* Puts an answer that did not go through the library into the log and the metrics. `request` may be
- * NULL: none had begun. */
-void http_request_record_refusal(struct http_server *server, const struct http_request *request,
-                                 unsigned status);
+/* Puts an answer into the log and the metrics, whoever sent it. `request` may be NULL: none had
+ * begun when it was refused. */
+void http_request_record(struct http_server *server, const struct http_request *request,
+                         unsigned status);
 
 /* The metrics' label; `context` is the server. */
 const char *http_route_label(const void *context, size_t route);

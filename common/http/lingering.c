@@ -89,7 +89,6 @@ void http_lingering_add(struct http_lingering *lingering, int fd, int64_t now_ms
     slot->began_ms = slot->heard_ms = now_ms;
     lingering->next = (lingering->next + 1) % LINGERING_MAX;
     lingering->count++;
-    shutdown(copy, SHUT_WR);
     if (event_loop_watch(lingering->loop, copy, EPOLLIN, on_event, slot) != 0)
         end(slot);
 }

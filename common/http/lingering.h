@@ -18,7 +18,8 @@ MUST_CHECK struct http_lingering *http_lingering_create(struct event_loop *loop)
 /* Closes all. Accepts NULL. */
 void http_lingering_destroy(struct http_lingering *lingering);
 
-/* Takes a duplicate of the descriptor, whose owner may close it then. Over the cap the oldest is
+/* Takes a duplicate of the descriptor, which has sent its last and is shut down for that; its owner
+ * may close it then. Over the cap the oldest is
  * closed; without a descriptor to spare nothing lingers. */
 void http_lingering_add(struct http_lingering *lingering, int fd, int64_t now_ms);
 

@@ -15,6 +15,22 @@
 /* The library grows the memory that it reads into by this much at a time. */
 #define READ_GROWTH_BYTES 1024
 
+struct http_fault http_refusal_fault(unsigned status)
+{
+    switch (status) {
+    case MHD_HTTP_CONTENT_TOO_LARGE:
+        return (struct http_fault){status, "the body is too large"};
+    case MHD_HTTP_URI_TOO_LONG:
+        return (struct http_fault){status, "the request target is too long"};
+    case MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE:
+        return (struct http_fault){status, "the request's head is too large"};
+    case MHD_HTTP_HTTP_VERSION_NOT_SUPPORTED:
+        return (struct http_fault){status, "the HTTP version is not supported"};
+    default:
+        return (struct http_fault){status, "not a well-formed request"};
+    }
+}
+
 void *http_refusal_on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
     struct http_server *server = context;
@@ -28,8 +44,7 @@ void *http_refusal_on_target(void *context, const char *target, struct MHD_Conne
     entry->fault = http_head_judge_target(target, length);
     entry->argument_bytes = length == 0 ? 0 : http_head_argument_bytes(target);
     if (length + entry->argument_bytes + ANSWER_ROOM_BYTES > server->options.connection_bytes)
-        http_refuse_on_socket(server, entry,
-                              (struct http_fault){414, "the request target is too long"});
+        http_refuse_on_socket(server, entry, http_refusal_fault(MHD_HTTP_URI_TOO_LONG));
     return NULL;
 }
 
@@ -128,10 +143,9 @@ bool http_refusal_trailer_fits(const struct http_connection *entry)
 
 static struct http_fault too_large(const struct http_connection *entry, size_t bytes)
 {
-    return entry->target_bytes + entry->argument_bytes > bytes / 2
-               ? (struct http_fault){MHD_HTTP_URI_TOO_LONG, "the request target is too long"}
-               : (struct http_fault){MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
-                                     "the request's head is too large"};
+    bool target = entry->target_bytes + entry->argument_bytes > bytes / 2;
+    return http_refusal_fault(target ? MHD_HTTP_URI_TOO_LONG
+                                     : MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE);
 }
 
 /* The library's 0.9 passes over what it does not understand. */
@@ -170,24 +184,6 @@ struct http_fault http_refusal_judge(const struct http_server *server,
     return fault;
 }
 
-static const char *reason_of(unsigned status)
-{
-    switch (status) {
-    case 413:
-        return "Content Too Large";
-    case 414:
-        return "URI Too Long";
-    case 431:
-        return "Request Header Fields Too Large";
-    case 501:
-        return "Not Implemented";
-    case 505:
-        return "HTTP Version Not Supported";
-    default:
-        return "Bad Request";
-    }
-}
-
 static void write_identity(const struct http_identity *identity, FILE *out)
 {
     if (identity->shown)
@@ -212,7 +208,7 @@ static size_t write_answer(const struct http_server *server, struct http_fault f
     fprintf(out,
             "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: application/json\r\n"
             "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
-            fault.status, reason_of(fault.status), date);
+            fault.status, MHD_get_reason_phrase_for(fault.status), date);
     write_identity(&server->identity, out);
     fprintf(out, "Content-Length: %zu\r\nConnection: close\r\n\r\n",
             strlen(fault.message) + strlen("{\"error\":\"\"}"));
@@ -233,8 +229,8 @@ void http_refuse_on_socket(struct http_server *server, struct http_connection *e
 
     shutdown(entry->fd, SHUT_WR);
     entry->refused = true;
-    http_request_record_refusal(server, request,
-                                sent == (ssize_t)length ? fault.status : HTTP_STATUS_NOT_SENT);
+    http_request_record(server, request,
+                        sent == (ssize_t)length ? fault.status : HTTP_STATUS_NOT_SENT);
 }
 
 struct http_fault http_refusal_judge_fields(struct http_connection *entry)

@@ -15,6 +15,9 @@
 
 struct http_server;
 
+/* What is said with a status, where it says all that is known. */
+struct http_fault http_refusal_fault(unsigned status);
+
 /* The library's MHD_OPTION_URI_LOG_CALLBACK; `context` is the struct http_server. The earliest
  * sight of a request: its target, as it was sent. */
 void *http_refusal_on_target(void *context, const char *target, struct MHD_Connection *connection);

@@ -63,7 +63,7 @@ static struct http_request *new_request(struct http_server *server)
 static void reset(struct http_request *request)
 {
     request->phase = RECEIVING;
-    request->abandoned = request->closes = request->traced = false;
+    request->abandoned = request->traced = false;
     request->body_bytes = 0;
     request->headers = NULL;
     request->started_ns = clock_monotonic_ns();
@@ -76,9 +76,9 @@ static void note_trace(struct http_request *request)
 }
 
 /* The library would take an answer here, but has not always room for it. */
-static enum MHD_Result refuse(struct http_connection *entry, unsigned status, const char *message)
+static enum MHD_Result refuse(struct http_connection *entry, struct http_fault fault)
 {
-    http_refuse_on_socket(entry->request->server, entry, (struct http_fault){status, message});
+    http_refuse_on_socket(entry->request->server, entry, fault);
     return MHD_NO;
 }
 
@@ -99,14 +99,11 @@ static enum MHD_Result begin(struct http_server *server, struct http_connection 
     struct http_fault fault = http_refusal_judge(server, entry, method, version);
     entry->target_bytes = 0;
     if (fault.status != 0)
-        return refuse(entry, fault.status, fault.message);
-    /* How many bytes chunks take is the library's secret, and what follows them could not be told
-     * from them. */
-    request->closes = entry->chunked;
+        return refuse(entry, fault);
     if (server->options.access_log)
         note_trace(request);
     if (entry->announced_bytes > HTTP_BODY_MAX_BYTES)
-        return refuse(entry, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+        return refuse(entry, http_refusal_fault(MHD_HTTP_CONTENT_TOO_LARGE));
     return MHD_YES;
 }
 
@@ -136,7 +133,7 @@ static enum MHD_Result take_body(struct http_request *request, const char *data,
         return MHD_NO;
     if (request->body_bytes <= BODY_CUT_OFF_BYTES)
         return MHD_YES;
-    return refuse(request->entry, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+    return refuse(request->entry, http_refusal_fault(MHD_HTTP_CONTENT_TOO_LARGE));
 }
 
 enum MHD_Result http_request_on_library(void *context, struct MHD_Connection *connection,
@@ -158,8 +155,8 @@ enum MHD_Result http_request_on_library(void *context, struct MHD_Connection *co
     }
     if (request->phase == RECEIVING) {
         if (entry->chunked && !http_refusal_trailer_fits(entry))
-            return refuse(entry, MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
-                          "the request's trailer is too large");
+            return refuse(entry, (struct http_fault){MHD_HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE,
+                                                     "the request's trailer is too large"});
         handle(request);
     }
     /* Returning without an answer makes the library ask again in its next run. */
@@ -172,7 +169,8 @@ const char *http_route_label(const void *context, size_t route)
     return route < server->options.route_count ? server->options.routes[route].path : "other";
 }
 
-static void record(struct http_server *server, const struct http_request *request, unsigned status)
+void http_request_record(struct http_server *server, const struct http_request *request,
+                         unsigned status)
 {
     static const char *const methods[] = {"other", "GET", "HEAD", "other", "POST"};
     size_t route = request == NULL ? server->options.route_count : request->route;
@@ -188,12 +186,6 @@ static void record(struct http_server *server, const struct http_request *reques
                             log_integer("status", status),
                             log_integer("duration_us", duration_ns / 1000),
                             log_string("trace_id", traced ? request->trace.trace_id : NULL)));
-}
-
-void http_request_record_refusal(struct http_server *server, const struct http_request *request,
-                                 unsigned status)
-{
-    record(server, request, status);
 }
 
 /* `sent`: the library has handed over the whole answer. */
@@ -212,7 +204,7 @@ static void end(struct http_connection *entry, bool sent)
         return;
     }
     if (request->phase != RECEIVING)
-        record(server, request, sent ? request->status : HTTP_STATUS_NOT_SENT);
+        http_request_record(server, request, sent ? request->status : HTTP_STATUS_NOT_SENT);
     http_request_recycle(request);
 }
 

@@ -36,6 +36,13 @@ static void add_identity(const struct http_identity *identity, struct MHD_Respon
     MHD_add_response_header(response, HTTP_IDENTITY_INSTANCE_HEADER, identity->own.instance);
 }
 
+/* The connection's last one. How many bytes a body in chunks took is the library's secret, and what
+ * follows it could not be told from it. */
+static bool is_last(const struct http_request *request)
+{
+    return request->server->draining || request->entry->chunked;
+}
+
 static void add_headers(const struct http_request *request, struct MHD_Response *response)
 {
     const struct http_server *server = request->server;
@@ -53,7 +60,7 @@ static void add_headers(const struct http_request *request, struct MHD_Response 
         list_methods(server->options.routes[request->route].methods, methods, sizeof methods);
         MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, methods);
     }
-    if (server->draining || request->closes)
+    if (is_last(request))
         MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
@@ -72,16 +79,22 @@ static const char *body_of(const struct http_request *request)
     return request->large_body != NULL ? request->large_body : request->inline_body;
 }
 
-/* Answers whose headers depend on more than status and type are made anew each time. */
+/* Points at memory that goes, or has headers that depend on more than the key by which an answer is
+ * used again. */
+static bool is_used_once(const struct http_request *request)
+{
+    return request->large_body != NULL || is_last(request) ||
+           request->status == MHD_HTTP_METHOD_NOT_ALLOWED;
+}
+
 static bool can_use_again(const struct http_request *request)
 {
-    return request->response != NULL && request->large_body == NULL &&
+    return request->response != NULL && !is_used_once(request) &&
            request->response_status == request->status &&
            request->response_type == request->content_type &&
            request->response_headers == request->headers &&
            request->response_body == body_of(request) &&
-           request->response_length == request->length && !request->server->draining &&
-           !request->closes && request->status != MHD_HTTP_METHOD_NOT_ALLOWED;
+           request->response_length == request->length;
 }
 
 enum MHD_Result http_request_send(struct http_request *request)
@@ -105,10 +118,8 @@ enum MHD_Result http_request_send(struct http_request *request)
     http_connections_send(request->server->connections, request->entry, clock_monotonic_ms());
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, request->response);
-    /* The library holds its own reference while it sends. One that is not used again, because it
-     * points at memory that goes or says more than its key, is let go of here. */
-    if (request->large_body != NULL || request->server->draining || request->closes ||
-        request->status == MHD_HTTP_METHOD_NOT_ALLOWED)
+    /* The library holds its own reference while it sends. */
+    if (is_used_once(request))
         http_request_drop_response(request);
     return result;
 }

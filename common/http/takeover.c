@@ -88,22 +88,6 @@ static bool look(void *context, struct http_connection *entry)
     return true;
 }
 
-static const char *message_of(unsigned status)
-{
-    switch (status) {
-    case 413:
-        return "the body is too large";
-    case 414:
-        return "the request target is too long";
-    case 431:
-        return "the request's head is too large";
-    case 505:
-        return "the HTTP version is not supported";
-    default:
-        return "not a well-formed request";
-    }
-}
-
 static void take_over(struct http_server *server, unsigned status)
 {
     struct search search = {0};
@@ -117,7 +101,7 @@ static void take_over(struct http_server *server, unsigned status)
     if (search.found->request != NULL && status == MHD_HTTP_CONTENT_TOO_LARGE)
         status = MHD_HTTP_BAD_REQUEST;
     if (fault.status == 0)
-        fault = (struct http_fault){status, message_of(status)};
+        fault = http_refusal_fault(status);
     http_refuse_on_socket(server, search.found, fault);
 }
 

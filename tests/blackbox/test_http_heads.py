@@ -9,7 +9,7 @@ from typing import Callable
 
 import pytest
 
-from harness.http import get, metrics
+from harness.http import get, metrics, read_to_end
 from harness.process import eventually
 from programs import Database, Program
 
@@ -39,9 +39,7 @@ def answer(port: int, sent: bytes) -> tuple[int, bytes]:
     """Status and body of the one answer; (0, …) if what comes is not one."""
     with socket.create_connection(("127.0.0.1", port), 20) as client:
         client.sendall(sent)
-        received = b""
-        while data := client.recv(65536):
-            received += data
+        received = read_to_end(client)
     first, _, body = received.partition(b"\r\n\r\n")
     if received.count(b"HTTP/1.1 ") != 1 or not re.search(rb"(?i)content-length: %d\r\n" % len(body), first + b"\r\n"):
         return 0, received

@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from harness.http import Connection, get, metrics
+from harness.http import Connection, get, metrics, read_to_end
 from harness.process import eventually
 from programs import Program
 
@@ -88,10 +88,7 @@ def answer_of(port: int, sent: bytes, timeout: float = 10) -> bytes:
     """All that comes until the server closes."""
     with socket.create_connection(("127.0.0.1", port), timeout) as client:
         client.sendall(sent)
-        received = b""
-        while data := client.recv(65536):
-            received += data
-    return received
+        return read_to_end(client)
 
 
 def check_refusal(received: bytes, status: int) -> None:

@@ -16,7 +16,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness.http import get, metrics
+from harness.http import get, metrics, read_to_end
 from harness.postgres import Cluster
 from harness.process import BUILD, eventually
 from programs import Database, Program, log_lines, pingpong as make_pingpong, reader as make_reader
@@ -128,10 +128,7 @@ def exchange(port: int, data: bytes) -> bytes:
             client.sendall(data)
         except (BrokenPipeError, ConnectionResetError):
             pass  # refused before all was sent; the answer is there all the same
-        received = b""
-        while piece := client.recv(1 << 20):
-            received += piece
-    return received
+        return read_to_end(client)
 
 
 def sweep(dimension: Dimension, ask: Callable[[int], int]) -> None:

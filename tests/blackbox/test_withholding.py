@@ -12,12 +12,12 @@ from typing import Iterator
 
 import pytest
 
-from harness.http import get
+from harness.http import Connection, get, metrics
 from harness.process import BUILD, eventually
 from programs import Program
 
 # They take minutes under it, and what they try is the work of one thread.
-pytestmark = pytest.mark.skipif(BUILD.name == "tsan", reason="nothing for the thread sanitizer")
+not_under_tsan = pytest.mark.skipif(BUILD.name == "tsan", reason="nothing for the thread sanitizer")
 
 MANY = 4500
 SPARE_FILES = 500
@@ -29,10 +29,13 @@ HOST = b" HTTP/1.1\r\nHost: x\r\n"
 LIVEZ = b"GET /livez" + HOST + b"\r\n"
 CHUNKED = b"POST /ping" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
 HALF_BODY = b"POST /ping" + HOST + b"Content-Length: 100\r\n\r\nabc"
+HALF_HEAD = b"GET /livez" + HOST + b"X-A: b"
+# The library of Debian 12 asks to be run at once for ever, and does not see the end of such a connection.
+STUCK = CHUNKED + b"5;" + b"1" * 6000
 WITHHELD = {
     "everything": b"",
     "half a request line": b"GET /li",
-    "half a head": b"GET /livez" + HOST + b"X-A: b",
+    "half a head": HALF_HEAD,
     "a body": b"POST /ping" + HOST + b"Content-Length: 100\r\n\r\n",
     "half a body": HALF_BODY,
     "the body for another path": b"POST /nothing" + HOST + b"Content-Length: 9\r\n\r\n",
@@ -86,13 +89,29 @@ def clients(port: int, names: Iterator[str]) -> Iterator[list[socket.socket]]:
         yield [stack.enter_context(withhold(port, name)) for name in names]
 
 
-def rests(program: Program) -> bool:
-    """Uses next to no processor time for a second."""
+@contextlib.contextmanager
+def senders(port: int, count: int, data: bytes) -> Iterator[None]:
+    """Clients that have sent all of it."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(Connection(port)).send(data)
+        yield
+
+
+def held(port: int) -> tuple[int, int]:
+    """Requests and connections, without the question itself."""
+    values = metrics(port)
+    return int(values["http_requests_active"]) - 1, int(values["http_connections"]) - 1
+
+
+def rests(program: Program, seconds: float = 1) -> bool:
+    """Uses next to no processor time for so long."""
     before = program.cpu_seconds()
-    time.sleep(1)
-    return program.cpu_seconds() - before < 0.2
+    time.sleep(seconds)
+    return program.cpu_seconds() - before < 0.2 * seconds
 
 
+@not_under_tsan
 @pytest.mark.parametrize("name", WITHHELD)
 def test_a_newcomer_is_answered_and_the_daemon_rests(daemon: Program, name: str) -> None:
     """Three times as many withhold as may stay."""
@@ -103,6 +122,7 @@ def test_a_newcomer_is_answered_and_the_daemon_rests(daemon: Program, name: str)
         assert get(full.port, "/livez", timeout=240).status == 200
 
 
+@not_under_tsan
 def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
     """Of all kinds, beyond the default of HTTP_CONNECTIONS_MAX; then some of them send a byte now and then."""
     if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < MANY + SPARE_FILES:
@@ -118,3 +138,58 @@ def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
                     client.send(b"1")
         eventually(lambda: rests(full), 60, f"{full.name} at rest", interval=0)
         assert get(full.port, "/livez", timeout=240).status == 200
+
+
+@pytest.mark.parametrize("data", [
+    HALF_BODY, HALF_HEAD, b"", CHUNKED, CHUNKED + b"3\r\nab", STUCK,
+    b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", LIVEZ + HALF_BODY,
+], ids=["half a body", "half a head", "silence", "a chunk", "half a chunk", "a chunk's size", "a body", "a second body"])
+def test_whatever_others_withhold_a_newcomer_is_answered(daemon: Program, data: bytes) -> None:
+    """At once, not when a deadline makes room: these are far."""
+    with like(daemon, HTTP_CONNECTIONS_MAX=32) as full, senders(full.port, 32, data):
+        with senders(full.port, 60, data):
+            assert get(full.port, "/livez", timeout=30).status == 200
+
+
+@pytest.mark.parametrize("first", [b"", LIVEZ], ids=["new", "used"])
+def test_a_body_that_does_not_come_is_awaited_for_the_request_timeout(daemon: Program, first: bytes) -> None:
+    """However long a connection may be silent between requests: the one that is stays open."""
+    with like(daemon, HTTP_REQUEST_TIMEOUT_MS=2000) as running:
+        with Connection(running.port) as idle, Connection(running.port) as owing:
+            assert idle.request("GET", "/livez").status == 200
+            if first:
+                assert owing.request("GET", "/livez").status == 200
+            owing.send(HALF_BODY)
+            assert owing.closed(15)
+            assert idle.request("GET", "/livez").status == 200
+
+
+def test_an_answer_that_is_not_taken_is_given_up(daemon: Program) -> None:
+    with like(daemon, HTTP_REQUEST_TIMEOUT_MS=1000) as running:
+        with Connection(running.port) as lazy:
+            with contextlib.suppress(OSError):
+                lazy.socket.settimeout(2)
+                for _ in range(4000):  # until nothing is taken any more
+                    lazy.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            eventually(lambda: held(running.port) == (0, 0), 15, "the request given up")
+
+
+@pytest.mark.parametrize("data", [
+    HALF_BODY, HALF_HEAD, CHUNKED + b"3\r\nab", STUCK, CHUNKED + b"5;" + b"1" * 70000,
+    CHUNKED + b"0\r\nX: " + b"y" * 70000,
+], ids=["half a body", "half a head", "half a chunk", "a chunk's size", "a longer one", "a trailer"])
+def test_nothing_is_kept_of_clients_that_have_gone(daemon: Program, data: bytes) -> None:
+    """Their end is enough, whatever the HTTP library says or does about it. Then SIGTERM takes no longer
+    than usual, and the exit status is 0, which leaving the block asserts."""
+    with like(daemon, DRAIN_MS=0) as running:
+        with contextlib.suppress(OSError), senders(running.port, 20, data):
+            pass
+        eventually(lambda: held(running.port) == (0, 0), 20, "nothing held")
+
+
+@pytest.mark.parametrize("size", [5500, 6000, 70000])
+def test_a_chunk_size_that_never_ends_costs_no_time(daemon: Program, size: int) -> None:
+    """The library of Debian 12 asks to be run at once, for ever."""
+    with like(daemon) as running:
+        with contextlib.suppress(OSError), senders(running.port, 5, CHUNKED + b"5;" + b"1" * size):
+            eventually(lambda: rests(running, 0.5), 10, "at rest", interval=0)

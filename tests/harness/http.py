@@ -149,6 +149,14 @@ class Connection:
             return body
 
 
+def read_to_end(client: socket.socket) -> bytes:
+    """All that comes until the peer closes."""
+    received = b""
+    while data := client.recv(65536):
+        received += data
+    return received
+
+
 def request(port: int, method: str, path: str, headers: Mapping[str, str] | None = None,
             body: bytes | None = None, timeout: float = 10.0, host: str = "127.0.0.1") -> Response:
     """One request on a connection of its own."""

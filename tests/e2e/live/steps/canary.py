@@ -27,6 +27,11 @@ def phase() -> str:
     return status.get("phase", "")
 
 
+def promoted(stable: str) -> bool:
+    """Whether another version than that has gone all the way."""
+    return phase() == "Healthy" and rollout()["status"]["stableRS"] != stable
+
+
 def pod_hashes() -> set[str]:
     return {pod["metadata"]["labels"]["rollouts-pod-template-hash"] for pod in pods(PINGPONG)}
 
@@ -79,8 +84,7 @@ def good() -> dict:
     with Judge() as judge:
         started = time.monotonic()
         set_env(E2E_VERSION=str(time.time_ns()))
-        until(600, "the good version is everywhere",
-              lambda: phase() == "Healthy" and rollout()["status"]["stableRS"] != stable)
+        until(600, "the good version is everywhere", lambda: promoted(stable))
         seconds = time.monotonic() - started
         time.sleep(8)
         return judge.none_failed() | {"promoted after s": round(seconds, 1)}
