@@ -73,8 +73,8 @@ def stand_in() -> Iterator[Callable[..., StandIn]]:
 
 
 def lines(running: Program, event: str = "") -> list[dict]:
-    """Its lines on standard output so far; the last may not be whole yet."""
-    found = [json.loads(line) for line in running.stdout().splitlines(keepends=True) if line.endswith("\n")]
+    """Its lines on standard output so far."""
+    found = [json.loads(line) for line in running.stdout().splitlines()]
     return [line for line in found if not event or line["event"] == event]
 
 

@@ -198,10 +198,16 @@ class Daemon:
     # -- what it says and uses -----------------------------------------------------------------
 
     def stdout(self) -> str:
-        return (self.directory / "stdout").read_text(errors="replace")
+        return self._written("stdout")
 
     def stderr(self) -> str:
-        return (self.directory / "stderr").read_text(errors="replace")
+        return self._written("stderr")
+
+    def _written(self, name: str) -> str:
+        """While it runs, whole lines only: the last one may be under way."""
+        alive = self.alive
+        text = (self.directory / name).read_text(errors="replace")
+        return text[:text.rfind("\n") + 1] if alive else text
 
     def descriptors(self) -> int:
         """How many file descriptors it holds."""
