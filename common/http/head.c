@@ -95,6 +95,17 @@ struct http_fault http_head_judge_target(const char *target, size_t length)
     return fault(0, NULL);
 }
 
+/* CONNECT has a target of its own form, and "*" is for OPTIONS alone (RFC 9112, 3.2.3 and 3.2.4).
+ */
+struct http_fault http_head_judge_method(const char *method, const char *target)
+{
+    if (strcmp(method, "CONNECT") == 0)
+        return fault(501, "this is no proxy");
+    if (strcmp(target, "*") == 0 && strcmp(method, "OPTIONS") != 0)
+        return fault(400, "the request target is neither a path nor a URL");
+    return fault(0, NULL);
+}
+
 size_t http_head_argument_bytes(const char *target)
 {
     const char *query = strchr(target, '?');

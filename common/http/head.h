@@ -33,6 +33,9 @@ struct http_head {
 /* The target as it was sent. */
 struct http_fault http_head_judge_target(const char *target, size_t length);
 
+/* What is wrong with the method, or with a target of this form for it. */
+struct http_fault http_head_judge_method(const char *method, const char *target);
+
 /* Bytes that the library keeps for the arguments in a target. */
 size_t http_head_argument_bytes(const char *target);
 

@@ -165,11 +165,14 @@ struct http_fault http_refusal_judge(const struct http_server *server,
 
     if (entry->target_bytes == 0)
         return (struct http_fault){400, "no request target"};
-    if (entry->fault.status != 0)
-        return entry->fault;
+    struct http_fault fault = http_head_judge_method(method, entry->target);
+    if (fault.status == 0)
+        fault = entry->fault;
+    if (fault.status != 0)
+        return fault;
     http_head_begin(&reading.head, version);
     MHD_get_connection_values_n(entry->library, MHD_HEADER_KIND, on_field, &reading);
-    struct http_fault fault = http_head_end(&reading.head);
+    fault = http_head_end(&reading.head);
     if (fault.status != 0)
         return fault;
     if (!is_understood(&reading, method + bytes))

@@ -76,6 +76,10 @@ REFUSED = {
     "bytes over 127 in the target": (400, request(target=b"/ping\xc3\xa4")),
     "delete in the target": (400, request(target=b"/ping?\x7f")),
     "no version": (400, b"GET /ping\r\n" + HOST + b"\r\n"),
+    "an asterisk": (400, request(target=b"*")),
+    "an asterisk that is posted": (400, request(target=b"*", method=b"POST")),
+    "a proxy's method": (501, request(target=b"a.example:443", method=b"CONNECT")),
+    "a proxy's method on a path": (501, request(method=b"CONNECT")),
     "lower-case version": (400, request(version=b"http/1.1")),
 }
 REFUSED |= {f"control {code:#04x} in a value": (400, request(b"X-A: b" + bytes([code]) + b"c\r\n"))

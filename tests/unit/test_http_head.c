@@ -184,6 +184,25 @@ static void judges_targets(void **state)
     }
 }
 
+static void judges_the_method_with_the_target(void **state)
+{
+    static const struct {
+        unsigned status;
+        const char *method, *target;
+    } cases[] = {
+        {0, "GET", "/ping"},     {0, "OPTIONS", "*"}, {0, "BREW", "/"},   {0, "connect", "/"},
+        {501, "CONNECT", "a:1"}, {400, "GET", "*"},   {400, "POST", "*"}, {501, "CONNECT", "*"},
+        {501, "CONNECT", "/"},   {0, "GET", "/*"},    {0, "GET", "**"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < LENGTH(cases); i++) {
+        struct http_fault fault = http_head_judge_method(cases[i].method, cases[i].target);
+        if (fault.status != cases[i].status)
+            FAIL_CASE("%s %s: %u", cases[i].method, cases[i].target, fault.status);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,6 +211,7 @@ int main(void)
         cmocka_unit_test(reads_what_is_announced),
         cmocka_unit_test(counts_what_the_library_keeps),
         cmocka_unit_test(judges_targets),
+        cmocka_unit_test(judges_the_method_with_the_target),
     };
     return cmocka_run_group_tests_name("http_head", tests, NULL, NULL);
 }
