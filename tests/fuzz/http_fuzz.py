@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
 """Sends both daemons requests that are almost right, and some that are not requests at all.
 
-Nothing may crash, hang or leak: after each burst /livez has to answer, at the end the daemons have
-to drain and exit 0 without a word from a sanitizer, and the counter must not be smaller than the
-numbers that were answered. The requests follow from --seed, which is printed.
+Nothing may crash, hang, spin or leak. After each batch, whose clients have all left, the daemon has to
+come to rest within a second of its own processor time, and, once the time for what was cut off is up,
+to hold no request and no connection; over all batches its memory may not grow. At the end the daemons
+have to drain in their usual time and exit 0 without a word from a sanitizer, and the counter must not be
+smaller than the numbers that were answered. The requests follow from --seed, which is printed; those that
+once did harm come first, each in a batch of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import re
@@ -35,6 +39,39 @@ SEEDS = [
     b"GET /nothing HTTP/1.1\r\n" + b"X: y\r\n" * 400 + b"\r\n",
     b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
 ]
+# What did harm once: see each name.
+KNOWN = {
+    "a chunk-size line that fills the connection's memory":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"1" * 15200,
+    "one that would fill a larger memory":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"1" * 70000,
+    "one of zeros, to a path that does not exist":
+        b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 70000,
+    "a chunk, and then such a line":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5;" + b"1" * 70000,
+    "a trailer that fills it":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 70000,
+    "many trailers":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 12000,
+    "a trailer that just leaves no room for the answer":
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX: " + b"y" * 14700 + b"\r\n\r\n",
+    "empty lines before a request that fill it": b"\r\n" * 7497 + b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a method that fills it": b"A" * 100000 + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
+    "a body that is cut off": b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+    "a chunk that is cut off": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nabc",
+}
+SEEDS += [data[:9000] for data in KNOWN.values()]
+
+TIMEOUT_S = 2
+REST_WINDOW_S = 0.1
+REST_SHARE = 0.1  # of the window that a daemon at rest may use
+REST_MAX_S = 1.0  # of its own time, so that a busy machine does not count against it
+BATCH = 100
+WARM_UP_BATCHES = 2
+# What the allocator and the sanitizer may keep over all batches; a request that is kept is in the metrics.
+GROWTH_MAX_KIB = 4096
+STOP_MAX_S = 10.0  # far less than it was when a request was kept, and room for a busy machine
+
 WORDS = [b"\r\n", b"\r\n\r\n", b" ", b"\x00", b"%", b"%00", b"/ping", b"HTTP/1.1", b"Content-Length: ", b"-1",
          b"chunked", b"\xff\xfe", b"Host: ", b":", b"GET ", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"Connection: close\r\n",
          b"Accept: ", b";q=0.5,"]
@@ -83,16 +120,85 @@ def exchange(port: int, data: bytes, chance: random.Random) -> tuple[int, int]:
     return len(STATUS.findall(answers)), max(numbers, default=0)
 
 
-def fuzz(daemon, seconds: float, chance: random.Random, get) -> tuple[int, int, int]:
-    sent = answered = highest = 0
+def run_time(pid: int) -> float:
+    """Seconds of processor time, to the nanosecond, of all threads that there are."""
+    total = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError):
+            total += int(path.read_text().split()[0])
+    return total / 1e9
+
+
+def wait_for_rest(daemon, what: str) -> None:
+    began, deadline = run_time(daemon.pid), time.monotonic() + 20
+    before = began
+    while True:
+        time.sleep(REST_WINDOW_S)
+        now = run_time(daemon.pid)
+        if now - before <= REST_SHARE * REST_WINDOW_S:
+            return
+        assert now - began < REST_MAX_S and time.monotonic() < deadline, (
+            f"{daemon.name} is not at rest after {what}: {now - began:.2f} s of processor time, and no client is there")
+        before = now
+
+
+def held(daemon, metrics) -> tuple[int, int]:
+    """Requests and connections, without the question itself."""
+    values = metrics(daemon.port)
+    return int(values["http_requests_active"]) - 1, int(values["http_connections"]) - 1
+
+
+def check_after(daemon, what: str, metrics) -> None:
+    from harness.process import eventually
+
+    wait_for_rest(daemon, what)
+    with contextlib.suppress(AssertionError):
+        eventually(lambda: held(daemon, metrics) == (0, 0), 3 * TIMEOUT_S + 2, interval=0.05)
+    requests, connections = held(daemon, metrics)
+    assert (requests, connections) == (0, 0), (
+        f"{daemon.name} still holds {requests} requests and {connections} connections after {what}")
+
+
+def replay_known(daemon, chance: random.Random, metrics) -> None:
+    """Each input that once did harm: the client leaves at once, and after a moment."""
+    for what, data in KNOWN.items():
+        for pause in (0, 0.2):
+            for _ in range(20):
+                exchange(daemon.port, data, chance)
+                time.sleep(pause / 20)
+            check_after(daemon, what, metrics)
+
+
+def fuzz(daemon, seconds: float, chance: random.Random, metrics) -> int:
+    """Returns the largest number that was answered."""
+    sent = answered = highest = batches = memory = 0
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        for _ in range(50):
+    while time.monotonic() < end or batches <= WARM_UP_BATCHES:
+        for _ in range(BATCH):
             count, number = exchange(daemon.port, mutate(chance), chance)
             sent, answered, highest = sent + 1, answered + count, max(highest, number)
-        assert get(daemon.port, "/livez", timeout=10).status == 200, f"{daemon.name} does not answer"
+        check_after(daemon, f"batch {batches}", metrics)
+        batches += 1
+        if batches == WARM_UP_BATCHES:
+            memory = daemon.anonymous_kib()
+    grown = daemon.anonymous_kib() - memory
+    assert grown <= GROWTH_MAX_KIB, f"{daemon.name} has grown by {grown} KiB over {batches} batches"
     assert answered > sent // 4, f"{daemon.name} answered only {answered} of {sent} requests"
-    return sent, answered, highest
+    print(f"  {daemon.name}: {sent} requests sent, {answered} answers, {grown} KiB grown, at rest after each batch")
+    return highest
+
+
+def attack(daemon, seconds: float, chance: random.Random, metrics) -> int:
+    replay_known(daemon, chance, metrics)
+    return fuzz(daemon, seconds, chance, metrics)
+
+
+def stop(daemon) -> None:
+    started = time.monotonic()
+    daemon.stop()
+    took = time.monotonic() - started
+    assert took <= STOP_MAX_S, f"{daemon.name} took {took:.1f} s to end"
+    assert "Sanitizer" not in daemon.stderr(), daemon.stderr()[-4000:]
 
 
 def main() -> None:
@@ -101,31 +207,28 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="for each daemon")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
-    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1")
+    # What the sanitizer keeps of freed memory must not look like memory that is held.
+    os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=1:quarantine_size_mb=1")
 
-    from harness.http import get
+    from harness.http import get, metrics
     from harness.postgres import Cluster
     from harness.process import Daemon
 
     print(f"seed {options.seed}")
     chance = random.Random(options.seed)
-    limits = {"DRAIN_MS": 0, "HTTP_IDLE_TIMEOUT_MS": 1000, "HTTP_REQUEST_TIMEOUT_MS": 1000, "ACCESS_LOG": "true"}
+    limits = {"DRAIN_MS": 0, "HTTP_IDLE_TIMEOUT_MS": TIMEOUT_S * 1000,
+              "HTTP_REQUEST_TIMEOUT_MS": TIMEOUT_S * 1000, "ACCESS_LOG": "true"}
     with Cluster() as cluster:
-        pingpong = Daemon([options.build / "pingpong"], env={**cluster.env(), **limits}, ready="/healthz")
-        with pingpong:
+        with Daemon([options.build / "pingpong"], env={**cluster.env(), **limits}, ready="/healthz") as pingpong:
+            # The reader, with connections of its own, comes later.
+            highest = attack(pingpong, options.seconds, chance, metrics)
             reader_env = {"PINGPONG_URL": f"http://127.0.0.1:{pingpong.port}/ping", "MESSAGE": "hello world", **limits}
             with Daemon([options.build / "reader"], env=reader_env) as reader:
-                highest = 0
-                for daemon in (pingpong, reader):
-                    sent, answered, number = fuzz(daemon, options.seconds, chance, get)
-                    highest = max(highest, number)
-                    print(f"  {daemon.name}: {sent} requests sent, {answered} answers")
+                highest = max(highest, attack(reader, options.seconds, chance, metrics))
                 final = get(pingpong.port, "/count").json()["pong"]
                 assert final >= highest, f"the count is {final}, but {highest} was answered"
-                reader.stop()
-                assert "Sanitizer" not in reader.stderr(), reader.stderr()[-4000:]
-            pingpong.stop()
-            assert "Sanitizer" not in pingpong.stderr(), pingpong.stderr()[-4000:]
+                stop(reader)
+            stop(pingpong)
     print("fuzzing the daemons: nothing found")
 
 
