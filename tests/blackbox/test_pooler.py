@@ -95,10 +95,14 @@ def test_sessions_that_change_between_statements_are_noticed(database: Database)
     with pooled(database, "transaction", server_round_robin=1) as pooler:
         others = [own_transaction(database, pooler) for _ in range(5)]
         for connection, _ in others:
+            with connection.cursor() as cursor:
+                cursor.execute("COMMIT")  # otherwise PgBouncer would not keep the session
             connection.close()
+        assert len(database.cluster.backends(database=database.name)) == 5
         with make_pingpong(database.env(DB_PORT=pooler.port), ready="/livez") as running:
             await_refusal(running)
             assert get(running.port, "/ping", timeout=30).status == 503
+            assert "database ready" not in running.stderr()
         assert database.query("SELECT to_regclass('counters')") == [(None,)] or database.count() == 0
 
 
