@@ -1,11 +1,10 @@
-"""Several database servers: DB_HOST as a list, names with several addresses, standbys, failover."""
+"""Several database servers: DB_HOST as a list, names with several addresses, standbys."""
 
 from __future__ import annotations
 
 import os
 import re
 import socket
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,12 +12,10 @@ from typing import Iterator
 
 import pytest
 
-from harness.http import Connection, get
+from harness.http import get
 from harness.postgres import PASSWORD, Cluster, Standby
 from harness.process import BUILD, eventually, free_port
-from programs import PATIENCE, Database, Program, in_background, log_lines, pingpong as make_pingpong, pong, run_sanitized
-
-ANSWERED_WITHIN_S = 5.0  # of a promotion
+from programs import Database, Program, in_background, log_lines, pingpong as make_pingpong, pong, run_sanitized
 
 
 @contextmanager
@@ -141,52 +138,6 @@ def test_lists_with_holes_are_not_accepted(name: str, value: str) -> None:
     done = run_sanitized([BUILD / "pingpong"], {name: value})
     assert done.returncode == 1
     assert [line["setting"] for line in log_lines(done.stderr)] == [name]
-
-
-class Client(threading.Thread):
-    """Pings without end; notes when each number came."""
-
-    def __init__(self, port: int):
-        super().__init__(daemon=True)
-        self.port, self.numbers, self.failure = port, [], None
-        self.stop = threading.Event()
-        self.start()
-
-    def run(self) -> None:
-        try:
-            with Connection(self.port, timeout=20) as connection:
-                while not self.stop.is_set():
-                    answer = connection.request("GET", "/ping")
-                    if answer.status == 200:
-                        self.numbers.append((pong(answer), time.monotonic()))
-                    time.sleep(0.005)
-        except BaseException as failure:  # noqa: B902 - raised again by finish()
-            self.failure = failure
-
-    def finish(self) -> list[int]:
-        self.stop.set()
-        self.join(30)
-        if self.failure:
-            raise self.failure
-        return [number for number, _ in self.numbers]
-
-
-@pytest.mark.parametrize("fault", ["sigstop", "kill"])
-def test_a_failover_is_followed_and_no_number_comes_twice(pair: tuple[Cluster, Standby], fault: str) -> None:
-    primary, standby = pair
-    with make_pingpong(env_of(primary, standby)) as running:
-        clients = [Client(running.port) for _ in range(4)]
-        eventually(lambda: all(len(client.numbers) > 20 for client in clients), 10, "pings under way")
-        getattr(primary, fault)()
-        eventually(lambda: get(running.port, "/healthz").status == 500, 3 * PATIENCE, "/healthz 500")
-        standby.promote()
-        promoted = time.monotonic()
-        eventually(lambda: all(client.numbers[-1][1] > promoted for client in clients), 20, "pings answered again")
-        first = min(at for client in clients for _, at in client.numbers if at > promoted)
-        numbers = [number for client in clients for number in client.finish()]
-        assert first - promoted <= ANSWERED_WITHIN_S * PATIENCE
-        assert len(set(numbers)) == len(numbers)
-        assert standby.query("SELECT count FROM counters")[0][0] >= max(numbers)
 
 
 def read_until_refused(program: Program, got: list[int]) -> None:

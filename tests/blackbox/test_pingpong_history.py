@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Callable, Iterator
 
 import pytest
@@ -15,12 +16,6 @@ from harness.process import eventually
 from programs import Database, Program, in_background, in_threads, log_lines, pingpong as make_pingpong, pong
 
 BIGINT_MAX = 9223372036854775807
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    with Cluster() as running:
-        yield running
 
 
 def count_all(programs: list[Program], times: int = 10) -> list[int]:
@@ -160,14 +155,25 @@ def replicated(own_cluster: Cluster) -> Iterator[tuple[Cluster, Standby, Databas
         standby.destroy()
 
 
-def test_a_cancelled_wait_for_a_standby_is_not_acknowledged(replicated: tuple[Cluster, Standby, Database]) -> None:
-    """The server reports the commit as a success, with a warning. A failover then loses it."""
+Cancelled = tuple[Program, threading.Thread, list]
+
+
+@contextmanager
+def cancelled_wait(replicated: tuple[Cluster, Standby, Database], ping_timeout_ms: int) -> Iterator[Cancelled]:
+    """A daemon whose second ping waits for a standby that hangs, while the wait was cancelled once."""
     cluster, standby, database = replicated
-    with make_pingpong(database.env(PING_TIMEOUT_MS=4000)) as running:
+    with make_pingpong(database.env(PING_TIMEOUT_MS=ping_timeout_ms)) as running:
         assert pong(get(running.port, "/ping")) == 1
         standby.sigstop()
-        thread, answers = in_background(lambda: get(running.port, "/ping", timeout=30))
+        thread, answers = in_background(lambda: get(running.port, "/ping", timeout=40))
         eventually(lambda: cancel_waits_for_the_standby(cluster, database), 10, "a wait is cancelled")
+        yield running, thread, answers
+
+
+def test_a_cancelled_wait_for_a_standby_is_not_acknowledged(replicated: tuple[Cluster, Standby, Database]) -> None:
+    """The server reports the commit as a success, with a warning. A failover then loses it."""
+    cluster, _, database = replicated
+    with cancelled_wait(replicated, 4000) as (running, thread, answers):
         # Every later attempt to confirm it is cancelled as well.
         while thread.is_alive():
             cancel_waits_for_the_standby(cluster, database)
@@ -179,12 +185,8 @@ def test_a_cancelled_wait_for_a_standby_is_not_acknowledged(replicated: tuple[Cl
 
 
 def test_a_cancelled_wait_is_acknowledged_once_the_standby_has_it(replicated: tuple[Cluster, Standby, Database]) -> None:
-    cluster, standby, database = replicated
-    with make_pingpong(database.env(PING_TIMEOUT_MS=30000)) as running:
-        assert pong(get(running.port, "/ping")) == 1
-        standby.sigstop()
-        thread, answers = in_background(lambda: get(running.port, "/ping", timeout=40))
-        eventually(lambda: cancel_waits_for_the_standby(cluster, database), 10, "a wait is cancelled")
+    _, standby, database = replicated
+    with cancelled_wait(replicated, 30000) as (running, thread, answers):
         time.sleep(1)
         assert thread.is_alive(), answers
         standby.sigcont()
