@@ -8,8 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from driver import chart, comparison, figures, history, load, plan, readme, replicas, report  # noqa: E402
-from driver.errors import BenchError  # noqa: E402
+from driver import chart, comparison, figures, history, load, plan, readme, replicas, report
+from driver.errors import BenchError
 
 WRK = """\
 Running 2s test @ http://127.0.0.1:1/ping

@@ -10,11 +10,11 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
-from harness.http import get  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from programs import (Database, Program, pingpong as make_pingpong, reader as make_reader,  # noqa: E402
+from harness.http import get
+from harness.postgres import Cluster
+from programs import (Database, Program, pingpong as make_pingpong, reader as make_reader,
                       witness as make_witness, writer as make_writer)
-from harness.process import eventually  # noqa: E402
+from harness.process import eventually
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -11,10 +11,10 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "blackbox"), str(TESTS / "browser")]
 
-from chromium import Chromium  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from harness.process import BUILD, eventually  # noqa: E402
-from programs import Database, Program, pingpong, reader, writer  # noqa: E402
+from chromium import Chromium
+from harness.postgres import Cluster
+from harness.process import BUILD, eventually
+from programs import Database, Program, pingpong, reader, writer
 
 # The same pingpong, built with VERSION=2.0.0.
 NEXT = BUILD / "next" / "pingpong"

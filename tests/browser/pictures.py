@@ -16,11 +16,11 @@ from pathlib import Path
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "blackbox"), str(TESTS / "browser")]
 
-from chromium import Chromium  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from harness.process import BUILD, eventually  # noqa: E402
-from programs import Database, Program, pingpong, reader, writer  # noqa: E402
-from balancer import Balancer  # noqa: E402
+from chromium import Chromium
+from harness.postgres import Cluster
+from harness.process import BUILD, eventually
+from programs import Database, Program, pingpong, reader, writer
+from balancer import Balancer
 
 STABLE = [f"pingpong-rollout-59c8f9b6c4-{pod}" for pod in ("2xkqv", "6fzqt", "d7rjm", "tq9sl")]
 CANARY = "pingpong-rollout-7bd4d6f5f9-hm4pc"

@@ -40,7 +40,7 @@ def answered(requests: Iterable[Request]) -> list[Request]:
 
 def tally(requests: Iterable[Request]) -> dict[Outcome, int]:
     """How many pings (not reads) had each outcome."""
-    counts = {outcome: 0 for outcome in Outcome}
+    counts = dict.fromkeys(Outcome, 0)
     for request in requests:
         if not request.read:
             counts[request.outcome] += 1

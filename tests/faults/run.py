@@ -36,12 +36,12 @@ def use_copies() -> None:
 
 use_copies()  # before the harness looks for them
 
-import report  # noqa: E402
-import scenarios  # noqa: E402,F401
-from client import raise_descriptor_limit  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from harness.process import ROOT  # noqa: E402
-from scenario import SCENARIOS, Result  # noqa: E402
+import report
+import scenarios  # noqa: F401
+from client import raise_descriptor_limit
+from harness.postgres import Cluster
+from harness.process import ROOT
+from scenario import SCENARIOS, Result
 
 DOCUMENT = ROOT / "docs" / "faults.md"
 

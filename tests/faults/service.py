@@ -23,9 +23,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-from harness import http  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from harness.process import BUILD, Daemon  # noqa: E402
+from harness import http
+from harness.postgres import Cluster
+from harness.process import BUILD, Daemon
 
 PODS = 5
 FIRST_PORT = 3101

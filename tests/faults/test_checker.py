@@ -10,9 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import checker  # noqa: E402
-from checker import Loss  # noqa: E402
-from history import MAYBE_COUNTED, Outcome, Request, answered, tally  # noqa: E402
+import checker
+from checker import Loss
+from history import MAYBE_COUNTED, Outcome, Request, answered, tally
 
 
 def ok(start: float, end: float, number: int) -> Request:
@@ -122,11 +122,11 @@ def simulate(generator: random.Random, count: int = 300) -> tuple[list[Request],
     """A true counter seen by concurrent clients, some of whom lose their answer."""
     initial = number = generator.randrange(1000)
     requests, moments = [], []
-    for index in range(count):
+    for _ in range(count):
         start = generator.uniform(0, count / 20)
         applied = start + generator.expovariate(4)
         moments.append((applied, start, applied + generator.expovariate(4)))
-    for applied, start, end in sorted(moments):
+    for _, start, end in sorted(moments):
         fate = generator.random()
         if fate < 0.1:
             number += fate < 0.05

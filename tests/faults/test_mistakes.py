@@ -11,13 +11,13 @@ import pytest
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
 
-import bed  # noqa: E402
-import scenarios  # noqa: E402
-from harness.failover import Break  # noqa: E402
-from harness.network import available  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
-from proxy import Action, Point  # noqa: E402
-from scenario import SCENARIOS, Result  # noqa: E402
+import bed
+import scenarios
+from harness.failover import Break
+from harness.network import available
+from harness.postgres import Cluster
+from proxy import Action, Point
+from scenario import SCENARIOS, Result
 
 
 @pytest.fixture(scope="module")

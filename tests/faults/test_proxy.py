@@ -12,10 +12,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
-from harness.postgres import Cluster  # noqa: E402
-from harness.process import eventually  # noqa: E402
-from pgwire import Conversation, Framer, Message  # noqa: E402
-from proxy import Action, Point, Proxy  # noqa: E402
+from harness.postgres import Cluster
+from harness.process import eventually
+from pgwire import Conversation, Framer, Message
+from proxy import Action, Point, Proxy
 
 UPDATE = "UPDATE counters SET n = n + 1 RETURNING n"
 

@@ -91,7 +91,7 @@ class Connection:
                 self._fill(deadline)
         except ProtocolError:
             return True
-        except (TimeoutError, socket.timeout):
+        except TimeoutError:
             return False
         except OSError:
             return True

@@ -11,8 +11,8 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parent)]
 
-from container import Image, Root  # noqa: E402
-from harness.postgres import Cluster  # noqa: E402
+from container import Image, Root
+from harness.postgres import Cluster
 
 NAMES = ("pingpong", "reader", "writer", "witness")
 

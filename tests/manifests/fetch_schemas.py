@@ -93,7 +93,7 @@ def write_kubernetes(folder: Path, swagger: dict) -> int:
     for name, types in NUMBER_TOO.items():
         definitions[name]["type"] = types
     written = 0
-    for name, definition in definitions.items():
+    for definition in definitions.values():
         kinds = definition.get("x-kubernetes-group-version-kind", [])
         if len(kinds) != 1 or "metadata" not in definition.get("properties", {}):
             continue

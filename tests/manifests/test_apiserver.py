@@ -156,7 +156,7 @@ def test_the_secret_is_made_once_and_never_replaced(cluster, make_secret):
 
 def test_a_proxy_for_the_rest_of_the_world_is_not_asked(make_secret):
     (port,) = clusters.free_ports(1)
-    proxies = {name: f"http://127.0.0.1:{port}" for name in ("https_proxy", "HTTPS_PROXY", "ALL_PROXY")}
+    proxies = dict.fromkeys(("https_proxy", "HTTPS_PROXY", "ALL_PROXY"), f"http://127.0.0.1:{port}")
     assert make_secret(**proxies) == (0, "made Secret postgres-app\n")
 
 

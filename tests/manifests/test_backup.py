@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become
 
 
 @pytest.fixture
-def place(volume):  # noqa: F811
+def place(volume):
     """A database with a count, and what the Job's pod has."""
     assert initialise(volume)[0] == 0
     (volume / "backups").mkdir()
@@ -47,7 +47,7 @@ def counted(port):
 
 
 def run(place, script, **more):
-    volume, port = place  # noqa: F811
+    volume, port = place
     process = database.in_container(volume, "bash", f"{script}.sh", more={
         "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "pingpong", "PGDATABASE": "pingpong",
         "PGSSLMODE": "prefer", "PASSWORD_FILE": f"{volume}/password", "BACKUPS": f"{volume}/backups", **more})

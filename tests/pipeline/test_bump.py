@@ -97,7 +97,7 @@ def test_the_other_entries_stay_as_they_are_written(source, config, indent):
         (tree / FILE).write_text(f"{before}images:\n{block}{after}", encoding="utf-8")
     config.change(rewritten, "Rewrite")
     before = config.text()
-    for service, images in SERVICES.items():
+    for service in SERVICES:
         assert bump(source, config, source.line[0], service).pushed
     everything = sum(SERVICES.values(), [])
     assert without_entries(config.text(), everything) == without_entries(before, everything)

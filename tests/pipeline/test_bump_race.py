@@ -87,7 +87,7 @@ def test_the_account_sees_bumps_that_a_push_without_retry_loses(tmp_path):
     config = ConfigRepository(tmp_path / "config.git", ("gitops", "b", "c", "d"))
     pushers = own_entries(source, config, 0)
     trees = []
-    for number, pusher in enumerate(pushers):
+    for number in range(len(pushers)):
         git(tmp_path, "clone", "--quiet", str(config.path), f"tree{number}")
         trees.append(tmp_path / f"tree{number}")
     for pusher, tree in zip(pushers, trees):
@@ -100,7 +100,7 @@ def test_the_account_sees_bumps_that_a_forced_push_throws_away(tmp_path):
     source = SourceRepository(tmp_path / "source", 1)
     config = ConfigRepository(tmp_path / "config.git", ("gitops", "b", "c", "d"))
     pushers = own_entries(source, config, 0)[:2]
-    for number, pusher in enumerate(pushers):
+    for number in range(len(pushers)):
         git(tmp_path, "clone", "--quiet", str(config.path), f"tree{number}")
     for number, pusher in enumerate(pushers):
         pusher.code = careless(pusher, tmp_path / f"tree{number}", "--force")

@@ -84,7 +84,7 @@ def test_a_wrong_version_is_refused(project, version, reason):
 
 
 def test_what_was_never_delivered_is_not_released(project):
-    deliver(project, {name: None for name in DIGESTS})
+    deliver(project, dict.fromkeys(DIGESTS))
     status, said = release(project, "prepare", "1.1.0")
     assert status == 1 and "nothing was delivered yet" in said
     assert git(project, "tag") == ""
