@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Iterator
 
 import pytest
 
@@ -12,12 +11,6 @@ from harness.http import get, metrics
 from harness.postgres import Cluster
 from harness.process import eventually
 from programs import Database, Program, in_background, in_threads, pingpong as make_pingpong, pong
-
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL whose defaults the test may change."""
-    with Cluster() as running:
-        yield running
 
 
 def turn_against(database: Database, level: str) -> None:
