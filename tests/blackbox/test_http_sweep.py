@@ -16,7 +16,7 @@ from typing import Callable, Iterator
 
 import pytest
 
-from harness.http import get, metrics, read_to_end
+from harness.http import metrics, read_to_end
 from harness.postgres import Cluster
 from harness.process import BUILD, eventually
 from programs import Database, Program, log_lines, pingpong as make_pingpong, reader as make_reader
@@ -155,9 +155,9 @@ def in_the_log(program: Program) -> collections.Counter:
 def in_the_metrics(program: Program) -> collections.Counter:
     found: collections.Counter = collections.Counter()
     for key, value in metrics(program.port).items():
-        if match := re.fullmatch(r'http_requests_total\{route="([^"]*)",.*code="(\d+)"\}', key):
-            if match[1] not in PROBES:
-                found[int(match[2])] += int(value)
+        match = re.fullmatch(r'http_requests_total\{route="([^"]*)",.*code="(\d+)"\}', key)
+        if match and match[1] not in PROBES:
+            found[int(match[2])] += int(value)
     return found
 
 
