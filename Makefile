@@ -111,8 +111,9 @@ clean: ## remove what was built
 	rm -rf build
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
-format: ## rewrite the C files in the project's format
+format: ## rewrite the C and Python files in the project's format
 	$(CLANG_FORMAT) -i $(C_FILES)
+	scripts/ruff format --quiet
 
 help: ## list the commands
 	@sed -n 's/^\([a-z0-9-]*\):.* ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24

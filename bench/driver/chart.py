@@ -130,8 +130,7 @@ def _panel(panel: Panel, results: Results) -> list:
             value = values[bars.css_class, connections]
             height = max(axis.pixels(value), 1.0)
             x, y = left + group * (i + 0.08) + width * j, top + plot_height - height
-            parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{height:.1f}" '
-                         f'class="{bars.css_class}"/>')
+            parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width - 2:.1f}" height="{height:.1f}" class="{bars.css_class}"/>')
             parts.append(_text(x + (width - 2) / 2, y - 4, _short(value), "value", "middle"))
         parts.append(_text(left + group * (i + 0.5), top + plot_height + 16, f"{connections:,}", "small", "middle"))
     parts.append(_text(left + plot_width / 2, top + plot_height + 32, "connections", "small", "middle"))
@@ -147,8 +146,7 @@ def _panels() -> list:
     pages = [Bars("reader", "ours", plan.PAGE), Bars("Koa + axios", "peer", plan.KOA_PAGE)]
     third = 282
     return [
-        Panel("/ping: requests per second (more is better)", "requests_per_s", 1,
-              [floor, on_tmpfs, ours, peer], 28, 40, 904, 350),
+        Panel("/ping: requests per second (more is better)", "requests_per_s", 1, [floor, on_tmpfs, ours, peer], 28, 40, 904, 350),
         Panel("The page: requests per second", "requests_per_s", 1, pages, 28, 432, third, 290),
         Panel("/ping: p99, ms (log scale)", "p99_ms", 1, pair, 28 + 311, 432, third, 290, True),
         Panel("/ping: anonymous MB (log scale)", "anonymous_bytes", 1e6, pair, 28 + 622, 432, third, 290, True),
@@ -156,8 +154,9 @@ def _panels() -> list:
 
 
 def svg(results: Results, facts: dict) -> str:
-    footer = (f"Median of {facts['rounds']} × {facts['seconds']} s · {facts['machine']} · "
-              f"{facts['date']} · wrk, 1 thread, on the same machine")
+    footer = (
+        f"Median of {facts['rounds']} × {facts['seconds']} s · {facts['machine']} · {facts['date']} · wrk, 1 thread, on the same machine"
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         'role="img" aria-label="Requests per second, latency and memory of pingpong, reader and their peers">',

@@ -21,8 +21,7 @@ class Comparison:
 
 
 PING_BEFORE = plan.Series("pingpong-before-disk", "`/ping` before", "disk", counter=history.PINGPONG)
-PAGE_BEFORE = plan.Series(
-    "page-before-disk", "page before", "disk", "/log-output", history.PINGPONG, history.READER)
+PAGE_BEFORE = plan.Series("page-before-disk", "page before", "disk", "/log-output", history.PINGPONG, history.READER)
 PING = {c: Comparison(f"ping-{c}", plan.PING["disk"], PING_BEFORE, c) for c in (64, 256, 1000)}
 PAGE = Comparison("page-1", plan.PAGE, PAGE_BEFORE, 1)
 ALL = [PAGE, *PING.values()]

@@ -60,14 +60,12 @@ class Results:
 def _throughput(results: Results) -> list:
     ping, koa, on_tmpfs = plan.PING["disk"], plan.KOA_PING["disk"], plan.PING["tmpfs"]
     figures = [
-        Figure(f"`/ping` to the Koa peer, {c} connections", True, bound,
-               results.ratio("requests_per_s", ping, koa, c), "×")
+        Figure(f"`/ping` to the Koa peer, {c} connections", True, bound, results.ratio("requests_per_s", ping, koa, c), "×")
         for c, bound in ((64, 25), (256, 35), (1000, 40))
     ]
     for one, where, bounds in ((ping, "data on disk", (0.65, 0.85)), (on_tmpfs, "data on tmpfs", (0.85, 0.90))):
         figures += [
-            Figure(f"`/ping` to the floor, {c} connections, {where}", True, bound,
-                   results.ratio("requests_per_s", one, plan.FLOOR, c))
+            Figure(f"`/ping` to the floor, {c} connections, {where}", True, bound, results.ratio("requests_per_s", one, plan.FLOOR, c))
             for c, bound in zip((256, 1000), bounds)
         ]
     return figures
@@ -76,8 +74,9 @@ def _throughput(results: Results) -> list:
 def _cost(results: Results) -> list:
     ping = plan.PING["disk"]
     return [
-        Figure(f"server CPU per request to the floor's, {c} connections", False, 1.3,
-               results.ratio("cpu_s_per_100k", ping, plan.FLOOR, c), "×")
+        Figure(
+            f"server CPU per request to the floor's, {c} connections", False, 1.3, results.ratio("cpu_s_per_100k", ping, plan.FLOOR, c), "×"
+        )
         for c in (64, 256, 1000)
     ]
 
@@ -87,28 +86,40 @@ def _latency(results: Results) -> list:
     single = results.get(ping, 1, "requests_per_s")
     database = results.get(plan.PGBENCH["disk"], 1, "requests_per_s")
     return [
-        Figure("`/ping` with 1 connection to pgbench with 1 client", True, 0.9,
-               single / database if single is not None and database else None),
-        Figure("p99 of the peer's `/ping` to ours, 256 connections", True, 15,
-               results.ratio("p99_ms", koa, ping, 256), "×"),
+        Figure(
+            "`/ping` with 1 connection to pgbench with 1 client", True, 0.9, single / database if single is not None and database else None
+        ),
+        Figure("p99 of the peer's `/ping` to ours, 256 connections", True, 15, results.ratio("p99_ms", koa, ping, 256), "×"),
     ]
 
 
 def _page(results: Results) -> list:
     figures = [
-        Figure(f"page to `/ping`, {c} connections", True, 0.6,
-               results.ratio("requests_per_s", plan.PAGE, plan.PING["disk"], c))
+        Figure(f"page to `/ping`, {c} connections", True, 0.6, results.ratio("requests_per_s", plan.PAGE, plan.PING["disk"], c))
         for c in (64, 256)
     ]
-    figures.append(Figure(
-        "reader CPU per page to pingpong's per ping, 256 connections", False, 1.6,
-        results.ratio("cpu_s_per_100k", plan.PAGE, plan.PING["disk"], 256), "×"))
+    figures.append(
+        Figure(
+            "reader CPU per page to pingpong's per ping, 256 connections",
+            False,
+            1.6,
+            results.ratio("cpu_s_per_100k", plan.PAGE, plan.PING["disk"], 256),
+            "×",
+        )
+    )
     for connections, bound in ((64, 12), (256, 50)):
         mixed = results.ratio("requests_per_s", plan.PAGE, plan.KOA_PAGE_MIXED, connections)
         note = f"{mixed:.1f}× to the Koa page on our pingpong" if mixed is not None else ""
-        figures.append(Figure(
-            f"page to the Koa page, {connections} connections", True, bound,
-            results.ratio("requests_per_s", plan.PAGE, plan.KOA_PAGE, connections), "×", note))
+        figures.append(
+            Figure(
+                f"page to the Koa page, {connections} connections",
+                True,
+                bound,
+                results.ratio("requests_per_s", plan.PAGE, plan.KOA_PAGE, connections),
+                "×",
+                note,
+            )
+        )
     return figures
 
 
@@ -119,10 +130,16 @@ def _memory(results: Results) -> list:
     for name, peer, ours in pairs:
         ratios = {c: results.ratio("anonymous_bytes", peer, ours, c) for c in plan.CONNECTIONS}
         known = [ratio for ratio in ratios.values() if ratio is not None]
-        figures.append(Figure(
-            f"the peer's anonymous memory to {name}'s, worst case", True, 10,
-            min(known) if len(known) == len(ratios) else None, "×",
-            ", ".join(f"{c}: {ratio:.1f}×" for c, ratio in ratios.items() if ratio is not None)))
+        figures.append(
+            Figure(
+                f"the peer's anonymous memory to {name}'s, worst case",
+                True,
+                10,
+                min(known) if len(known) == len(ratios) else None,
+                "×",
+                ", ".join(f"{c}: {ratio:.1f}×" for c, ratio in ratios.items() if ratio is not None),
+            )
+        )
     return figures
 
 
@@ -143,13 +160,15 @@ def _before(results: Results) -> list:
         ratios = comparison.ratios(results.pairs.get(one.key, []), metric)
         if not ratios:
             return Figure(name, at_least, bound, None, unit, results.left_out)
-        return Figure(name, at_least, bound, statistics.median(ratios), unit,
-                      f"{len(ratios)} pairs: {min(ratios):.3f} to {max(ratios):.3f}")
+        return Figure(
+            name, at_least, bound, statistics.median(ratios), unit, f"{len(ratios)} pairs: {min(ratios):.3f} to {max(ratios):.3f}"
+        )
 
     page = figure("p50 of the page to the version's before, 1 connection", comparison.PAGE, "p50_ms", False, 1.0, "×")
     return [page] + [
         figure(f"`/ping` to the version's before, {c} connections", one, "requests_per_s", True, 0.97, "")
-        for c, one in comparison.PING.items()]
+        for c, one in comparison.PING.items()
+    ]
 
 
 def all_figures(results: Results) -> list:

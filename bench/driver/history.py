@@ -11,17 +11,18 @@ COMMIT = "a5fd6e1e864ee07e88cc11de26a8df76910b51f4"
 FOLDER = servers.ROOT / "build" / "bench" / COMMIT[:12]
 BUILD_TIMEOUT_S = 600
 
-PINGPONG = servers.Program(
-    "pingpong-before", [str(FOLDER / "build/pingpong")], "/healthz", "PINGPONG_BEFORE", servers.OURS)
-READER = servers.Program(
-    "reader-before", [str(FOLDER / "build/reader")], "/healthz", "READER_BEFORE", servers.OURS)
+PINGPONG = servers.Program("pingpong-before", [str(FOLDER / "build/pingpong")], "/healthz", "PINGPONG_BEFORE", servers.OURS)
+READER = servers.Program("reader-before", [str(FOLDER / "build/reader")], "/healthz", "READER_BEFORE", servers.OURS)
 
 
 def _in_history() -> bool:
     try:
-        return subprocess.run(
-            ["git", "-C", str(servers.ROOT), "cat-file", "-e", f"{COMMIT}^{{commit}}"],
-            capture_output=True, timeout=30).returncode == 0
+        return (
+            subprocess.run(
+                ["git", "-C", str(servers.ROOT), "cat-file", "-e", f"{COMMIT}^{{commit}}"], capture_output=True, timeout=30
+            ).returncode
+            == 0
+        )
     except OSError:
         return False
 
@@ -39,7 +40,12 @@ def _build() -> bool:
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "CC") if name in os.environ}
     done = subprocess.run(
         ["make", f"-j{os.cpu_count()}", "WERROR=", f"COMMIT={COMMIT[:12]}", "build/pingpong", "build/reader"],
-        cwd=FOLDER, env=environment, text=True, capture_output=True, timeout=BUILD_TIMEOUT_S)
+        cwd=FOLDER,
+        env=environment,
+        text=True,
+        capture_output=True,
+        timeout=BUILD_TIMEOUT_S,
+    )
     if done.returncode != 0:
         print(done.stderr[-2000:], file=sys.stderr)
     return done.returncode == 0

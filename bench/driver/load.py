@@ -96,9 +96,10 @@ class MemoryPeak:
 def wrk(url: str, connections: int, seconds: int, threads: int = 1, script: Path | None = None) -> str:
     more = ["-s", str(script)] if script else []
     done = subprocess.run(
-        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", f"--timeout={WRK_TIMEOUT_S}s", "--latency",
-         *more, url],
-        text=True, capture_output=True, timeout=seconds + 3 * WRK_TIMEOUT_S,
+        ["wrk", f"-t{threads}", f"-c{connections}", f"-d{seconds}s", f"--timeout={WRK_TIMEOUT_S}s", "--latency", *more, url],
+        text=True,
+        capture_output=True,
+        timeout=seconds + 3 * WRK_TIMEOUT_S,
     )
     if done.returncode != 0:
         raise BenchError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -128,9 +129,28 @@ def pgbench(server: PrivatePostgres, database: str, script: Path, seconds: int) 
     """One client, prepared, the same single-row UPDATE and nothing else."""
     script.write_text(UPDATE + ";\n")
     done = subprocess.run(
-        [str(binaries() / "pgbench"), "-n", "-c1", "-j1", "-M", "prepared", f"-T{seconds}", "-f", str(script),
-         "-h", "127.0.0.1", "-p", str(server.port), "-U", server.role, database],
-        env=server.client_environment(), text=True, capture_output=True, timeout=seconds + 60,
+        [
+            str(binaries() / "pgbench"),
+            "-n",
+            "-c1",
+            "-j1",
+            "-M",
+            "prepared",
+            f"-T{seconds}",
+            "-f",
+            str(script),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(server.port),
+            "-U",
+            server.role,
+            database,
+        ],
+        env=server.client_environment(),
+        text=True,
+        capture_output=True,
+        timeout=seconds + 60,
     )
     rate = re.search(r"^tps = ([\d.]+) ", done.stdout, re.M)
     count = re.search(r"^number of transactions actually processed: (\d+)", done.stdout, re.M)
@@ -138,7 +158,9 @@ def pgbench(server: PrivatePostgres, database: str, script: Path, seconds: int) 
     if done.returncode != 0 or rate is None or count is None:
         raise BenchError(f"pgbench failed: {done.stderr.strip() or done.stdout.strip()}")
     return Sample(
-        requests=int(count[1]), requests_per_s=float(rate[1]), errors=int(failed[1]) if failed else 0,
+        requests=int(count[1]),
+        requests_per_s=float(rate[1]),
+        errors=int(failed[1]) if failed else 0,
         elapsed_s=float(seconds),
     )
 

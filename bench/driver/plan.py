@@ -28,25 +28,22 @@ class Series:
 
 
 FLOOR = Series("floor", "floor: a constant through libmicrohttpd", "none")
-PGBENCH = {
-    storage: Series(f"pgbench-{storage}", "pgbench, 1 client", storage, connections=(1,))
-    for storage in ("disk", "tmpfs")
-}
-PING = {
-    storage: Series(f"pingpong-{storage}", "pingpong `/ping`", storage, counter=servers.PINGPONG)
-    for storage in ("disk", "tmpfs")
-}
+PGBENCH = {storage: Series(f"pgbench-{storage}", "pgbench, 1 client", storage, connections=(1,)) for storage in ("disk", "tmpfs")}
+PING = {storage: Series(f"pingpong-{storage}", "pingpong `/ping`", storage, counter=servers.PINGPONG) for storage in ("disk", "tmpfs")}
 KOA_PING = {
-    storage: Series(f"koa-pingpong-{storage}", "Koa + pg `/ping`", storage, counter=servers.KOA_PINGPONG)
-    for storage in ("disk", "tmpfs")
+    storage: Series(f"koa-pingpong-{storage}", "Koa + pg `/ping`", storage, counter=servers.KOA_PINGPONG) for storage in ("disk", "tmpfs")
 }
 PAGE = Series("page-disk", "reader's page, on pingpong", "disk", "/log-output", servers.PINGPONG, servers.READER)
-KOA_PAGE = Series(
-    "koa-page-disk", "Koa + axios page, on Koa + pg", "disk", "/log-output",
-    servers.KOA_PINGPONG, servers.KOA_PAGE)
+KOA_PAGE = Series("koa-page-disk", "Koa + axios page, on Koa + pg", "disk", "/log-output", servers.KOA_PINGPONG, servers.KOA_PAGE)
 KOA_PAGE_MIXED = Series(
-    "koa-page-on-pingpong-disk", "Koa + axios page, on pingpong", "disk", "/log-output",
-    servers.PINGPONG, servers.KOA_PAGE, connections=(64, 256))
+    "koa-page-on-pingpong-disk",
+    "Koa + axios page, on pingpong",
+    "disk",
+    "/log-output",
+    servers.PINGPONG,
+    servers.KOA_PAGE,
+    connections=(64, 256),
+)
 
 
 def all_series(storages: list) -> list:
@@ -117,8 +114,7 @@ class Bench:
 
     def sample(self, series: Series, connections: int) -> Sample:
         if series.key.startswith("pgbench"):
-            return load.pgbench(
-                self.databases[series.storage], "pgbench", self.scratch / "update.sql", self.seconds)
+            return load.pgbench(self.databases[series.storage], "pgbench", self.scratch / "update.sql", self.seconds)
         with ExitStack() as stack:
             running = self.start(stack, series)
             running.warm_up(connections, self.warmup_seconds)
@@ -139,8 +135,10 @@ class Bench:
 
     def _start_page(self, stack: ExitStack, series: Series, counter: Server) -> Server:
         settings = {
-            "SHARED_FILE": str(self.shared_file), "CONFIG_FILE": str(self.config_file),
-            "MESSAGE": "hello world", "PINGPONG_URL": counter.url("/ping"),
+            "SHARED_FILE": str(self.shared_file),
+            "CONFIG_FILE": str(self.config_file),
+            "MESSAGE": "hello world",
+            "PINGPONG_URL": counter.url("/ping"),
         }
         page = stack.enter_context(Server(series.page, settings, self.scratch / f"{series.page.name}.log"))
         _check_page(page)
@@ -167,9 +165,7 @@ def check_counted(label: str, sample: Sample, connections: int, counted: int):
     """Every answer must be in the database. Requests cut off when the load stops may be as well."""
     most = sample.requests + sample.errors + 2 * connections
     if not sample.requests <= counted <= most:
-        raise BenchError(
-            f"{label}: {sample.requests} good answers and {sample.errors} errors, "
-            f"but the count rose by {counted}")
+        raise BenchError(f"{label}: {sample.requests} good answers and {sample.errors} errors, but the count rose by {counted}")
 
 
 def medians(samples: list) -> dict:

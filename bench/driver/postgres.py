@@ -99,7 +99,10 @@ class PrivatePostgres:
     def _run(self, *command: str, **options) -> subprocess.CompletedProcess:
         done = subprocess.run(
             [str(binaries() / command[0]), *command[1:]],
-            cwd="/", text=True, capture_output=True, **options,
+            cwd="/",
+            text=True,
+            capture_output=True,
+            **options,
         )
         if done.returncode != 0:
             raise BenchError(f"{command[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -112,8 +115,17 @@ class PrivatePostgres:
         if self._identity:
             os.chown(password_file, self._identity["user"], self._identity["group"])
         self._run(
-            "initdb", "-D", str(data), "-U", self.superuser, "-E", "UTF8", "--locale=C",
-            "--auth=scram-sha-256", f"--pwfile={password_file}", **self._identity,
+            "initdb",
+            "-D",
+            str(data),
+            "-U",
+            self.superuser,
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--auth=scram-sha-256",
+            f"--pwfile={password_file}",
+            **self._identity,
         )
         password_file.unlink()
         with open(data / "postgresql.conf", "a", encoding="utf-8") as configuration:
@@ -123,8 +135,12 @@ class PrivatePostgres:
         with open(self.directory / "log", "wb") as log:
             self._process = subprocess.Popen(
                 [str(binaries() / "postgres"), "-D", str(self.directory / "data")],
-                cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, **self._identity,
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                **self._identity,
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while self._process.poll() is None and time.monotonic() < deadline:
@@ -142,9 +158,22 @@ class PrivatePostgres:
     def sql(self, database: str, statement: str) -> str:
         """Runs one statement as the superuser and returns its bare output."""
         return self._run(
-            "psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(self.port),
-            "-U", self.superuser, "-d", database, "-c", statement,
-            env=self.client_environment(), timeout=START_TIMEOUT_S,
+            "psql",
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(self.port),
+            "-U",
+            self.superuser,
+            "-d",
+            database,
+            "-c",
+            statement,
+            env=self.client_environment(),
+            timeout=START_TIMEOUT_S,
         ).stdout.strip()
 
     def create_database(self, name: str):
@@ -158,6 +187,9 @@ class PrivatePostgres:
     def settings(self, database: str) -> dict:
         """What both counters take from their environment."""
         return {
-            "DB_HOST": "127.0.0.1", "DB_PORT": str(self.port), "DB_USER": self.role,
-            "DB_PASSWORD": self.password, "DB_NAME": database,
+            "DB_HOST": "127.0.0.1",
+            "DB_PORT": str(self.port),
+            "DB_USER": self.role,
+            "DB_PASSWORD": self.password,
+            "DB_NAME": database,
         }

@@ -18,8 +18,7 @@ def _replace(pattern: str, replacement: str, text: str) -> str:
 
 
 def rewritten(text: str, results: Results, facts: dict, cores: int) -> str:
-    rows = "".join(
-        f"| {one.name} | {one.to_reach} | {one.written} | {one.verdict} |\n" for one in all_figures(results))
+    rows = "".join(f"| {one.name} | {one.to_reach} | {one.written} | {one.verdict} |\n" for one in all_figures(results))
     text = _replace(re.escape(HEADER) + r"(?:\|.*\n)*", HEADER + rows, text)
     return _replace(r"Medians of \d{4}-\d\d-\d\d on \d+ cores", f"Medians of {facts['date'][:10]} on {cores} cores", text)
 

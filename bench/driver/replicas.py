@@ -38,9 +38,7 @@ class ReplicaSample:
 
 def medians(samples: list) -> ReplicaSample:
     """The middle of the rounds, each figure by itself."""
-    return ReplicaSample(**{
-        one.name: statistics.median(getattr(sample, one.name) for sample in samples)
-        for one in fields(ReplicaSample)})
+    return ReplicaSample(**{one.name: statistics.median(getattr(sample, one.name) for sample in samples) for one in fields(ReplicaSample)})
 
 
 def _commits(replicas: list) -> tuple[float, float]:
@@ -76,6 +74,11 @@ def _measure(bench: plan.Bench, replicas: list, script: Path) -> ReplicaSample:
     commits, commit_s = (after - before for after, before in zip(_commits(replicas), (commits, commit_s)))
     plan.check_counted(f"{len(replicas)} replicas", sample, CONNECTIONS, plan.count(replicas[0]) - counted - 1)
     return ReplicaSample(
-        requests_per_s=sample.requests_per_s, p50_ms=sample.p50_ms, p99_ms=sample.p99_ms,
-        cpu_s_per_100k=cpu / sample.requests * 1e5, database_cpu_s_per_100k=database_cpu / sample.requests * 1e5,
-        batch=sample.requests / commits, commit_ms=commit_s / commits * 1e3)
+        requests_per_s=sample.requests_per_s,
+        p50_ms=sample.p50_ms,
+        p99_ms=sample.p99_ms,
+        cpu_s_per_100k=cpu / sample.requests * 1e5,
+        database_cpu_s_per_100k=database_cpu / sample.requests * 1e5,
+        batch=sample.requests / commits,
+        commit_ms=commit_s / commits * 1e3,
+    )

@@ -75,8 +75,19 @@ def _figures(results: Results) -> list:
 
 
 def _measurements(results: Results, title: str, series: list) -> list:
-    header = ["program", "connections", "requests/s", "range", "p50 ms", "p99 ms", "errors", "CPU s / 100,000",
-              "server busy", "wrk busy", "anonymous MB"]
+    header = [
+        "program",
+        "connections",
+        "requests/s",
+        "range",
+        "p50 ms",
+        "p99 ms",
+        "errors",
+        "CPU s / 100,000",
+        "server busy",
+        "wrk busy",
+        "anonymous MB",
+    ]
     rows = []
     for one in series:
         for connections in one.connections:
@@ -84,13 +95,21 @@ def _measurements(results: Results, title: str, series: list) -> list:
             if cell is None:
                 continue
             memory = cell["anonymous_bytes"]
-            rows.append([
-                one.label, f"{connections}", _number(cell["requests_per_s"]),
-                f"{_number(cell['lowest'])}–{_number(cell['highest'])}",
-                _number(cell["p50_ms"]), _number(cell["p99_ms"]), f"{cell['errors']}",
-                _number(cell["cpu_s_per_100k"]), _percent(cell["server_busy"]), _percent(cell["load_busy"]),
-                _number(memory / 1e6 if memory is not None else None),
-            ])
+            rows.append(
+                [
+                    one.label,
+                    f"{connections}",
+                    _number(cell["requests_per_s"]),
+                    f"{_number(cell['lowest'])}–{_number(cell['highest'])}",
+                    _number(cell["p50_ms"]),
+                    _number(cell["p99_ms"]),
+                    f"{cell['errors']}",
+                    _number(cell["cpu_s_per_100k"]),
+                    _percent(cell["server_busy"]),
+                    _percent(cell["load_busy"]),
+                    _number(memory / 1e6 if memory is not None else None),
+                ]
+            )
     return [f"## {title}", ""] + _table(header, rows, 1) if rows else []
 
 
@@ -101,8 +120,10 @@ def _comparisons(results: Results) -> list:
         pairs = results.pairs.get(one.key)
         if pairs:
             now, before = (plan.medians(list(samples)) for samples in zip(*pairs))
-            rows.append([one.now.label, f"{one.connections}"] + [
-                _number(side[metric]) for metric in ("requests_per_s", "p50_ms", "cpu_s_per_100k") for side in (now, before)])
+            rows.append(
+                [one.now.label, f"{one.connections}"]
+                + [_number(side[metric]) for metric in ("requests_per_s", "p50_ms", "cpu_s_per_100k") for side in (now, before)]
+            )
     title = f"## Beside the version before (commit {history.COMMIT[:12]}), data on disk"
     return [title, ""] + (_table(header, rows, 1) if rows else [results.left_out or "not measured", ""])
 
@@ -128,12 +149,15 @@ def _machine(facts: dict) -> list:
     ]
     for storage, sync in facts["sync"].items():
         place = f"{facts['data']} on disk" if storage == "disk" else "tmpfs"
-        rows.append([
-            f"commit, {storage}",
-            f"{place}: 8 KiB written and synced in {sync['p50_ms']:.3f} ms (p99 {sync['p99_ms']:.3f} ms)"])
+        rows.append([f"commit, {storage}", f"{place}: 8 KiB written and synced in {sync['p50_ms']:.3f} ms (p99 {sync['p99_ms']:.3f} ms)"])
     rows.append(["run", f"rounds: {facts['rounds']}; each measurement {facts['seconds']} s after {facts['warmup']} s of warm-up"])
-    rows.append(["quiet", f"load average {facts['load_before']:.2f} before the run, "
-                          f"{facts['stolen'] * 100:.1f} % of processor time stolen by the hypervisor during it"])
+    rows.append(
+        [
+            "quiet",
+            f"load average {facts['load_before']:.2f} before the run, "
+            f"{facts['stolen'] * 100:.1f} % of processor time stolen by the hypervisor during it",
+        ]
+    )
     return ["## Machine and versions", ""] + _table(["", ""], rows, 2)
 
 
@@ -149,6 +173,5 @@ def markdown(results: Results, facts: dict) -> str:
     lines += _measurements(results, "The page, data on disk", pages)
     lines += _comparisons(results)
     lines += _replicas(results)
-    lines.append(EXPLANATION.format(
-        timeout=facts["timeout"], slice=comparison.SLICE_SECONDS, threads=replicas.THREADS))
+    lines.append(EXPLANATION.format(timeout=facts["timeout"], slice=comparison.SLICE_SECONDS, threads=replicas.THREADS))
     return "\n".join(lines)

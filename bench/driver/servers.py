@@ -97,7 +97,11 @@ class Server:
         try:
             with open(self.log, "ab") as log:
                 self._process = subprocess.Popen(
-                    command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
                     start_new_session=True,
                 )
         except OSError as error:
@@ -124,8 +128,7 @@ class Server:
 
     def check_alive(self):
         if self._process.poll() is not None:
-            raise BenchError(
-                f"{self.program.name} ended with {self._process.returncode}:\n{self.log_tail()}")
+            raise BenchError(f"{self.program.name} ended with {self._process.returncode}:\n{self.log_tail()}")
 
     def _wait_until_ready(self):
         deadline = time.monotonic() + READY_TIMEOUT_S

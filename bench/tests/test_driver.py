@@ -24,15 +24,33 @@ Running 2s test @ http://127.0.0.1:1/ping
      99%    1.25s
   1000 requests in 2.00s, 1.00MB read
 """
-TROUBLE = WRK + """\
+TROUBLE = (
+    WRK
+    + """\
   Socket errors: connect 1, read 2, write 3, timeout 4
   Non-2xx or 3xx responses: 100
 Requests/sec:    500.00
 """
+)
 FACTS = {
-    "date": "today", "machine": "m", "system": "s", "data": "ext4", "pingpong": "p", "reader": "r", "floor": "f",
-    "PostgreSQL": "g", "peer": "k", "wrk": "w", "load_before": 0.0, "stolen": 0.0, "left_out": "", "rounds": 1, "seconds": 1,
-    "warmup": 0, "timeout": 10, "sync": {"disk": {"p50_ms": 0.5, "p99_ms": 1.0}},
+    "date": "today",
+    "machine": "m",
+    "system": "s",
+    "data": "ext4",
+    "pingpong": "p",
+    "reader": "r",
+    "floor": "f",
+    "PostgreSQL": "g",
+    "peer": "k",
+    "wrk": "w",
+    "load_before": 0.0,
+    "stolen": 0.0,
+    "left_out": "",
+    "rounds": 1,
+    "seconds": 1,
+    "warmup": 0,
+    "timeout": 10,
+    "sync": {"disk": {"p50_ms": 0.5, "p99_ms": 1.0}},
 }
 
 
@@ -47,7 +65,8 @@ def full_results(ours: float, peer: float) -> figures.Results:
         rate = peer if "koa" in series.key else ours
         for connections in series.connections:
             cells[series.key, connections] = cell(
-                rate, p50_ms=1.0, p99_ms=1e4 / rate, cpu_s=0.5, load_cpu_s=0.5, anonymous_bytes=int(1e12 / rate))
+                rate, p50_ms=1.0, p99_ms=1e4 / rate, cpu_s=0.5, load_cpu_s=0.5, anonymous_bytes=int(1e12 / rate)
+            )
     return figures.Results(cells)
 
 
@@ -78,8 +97,7 @@ def test_every_answer_must_have_been_counted(counted, accepted):
 
 
 def test_medians_take_the_middle_round_and_all_errors():
-    rounds = [load.Sample(100, rate, errors=1, cpu_s=cpu, load_cpu_s=0, elapsed_s=1)
-              for rate, cpu in ((30, 3), (10, 1), (20, 2))]
+    rounds = [load.Sample(100, rate, errors=1, cpu_s=cpu, load_cpu_s=0, elapsed_s=1) for rate, cpu in ((30, 3), (10, 1), (20, 2))]
     middle = plan.medians(rounds)
     assert (middle["requests_per_s"], middle["lowest"], middle["highest"]) == (20, 10, 30)
     assert (middle["errors"], middle["cpu_s_per_100k"], middle["anonymous_bytes"]) == (3, 2000, None)
@@ -93,10 +111,16 @@ def test_each_program_is_measured_in_each_round():
     assert len({todo[0][1].key for todo in rounds}) == 3  # each begins with another one
 
 
-@pytest.mark.parametrize("at_least, bound, value, verdict", [
-    (True, 25, 25.0, "met"), (True, 25, 24.99, "**short**"),
-    (False, 1.3, 1.3, "met"), (False, 1.3, 1.31, "**short**"), (True, 25, None, "not measured"),
-])
+@pytest.mark.parametrize(
+    "at_least, bound, value, verdict",
+    [
+        (True, 25, 25.0, "met"),
+        (True, 25, 24.99, "**short**"),
+        (False, 1.3, 1.3, "met"),
+        (False, 1.3, 1.31, "**short**"),
+        (True, 25, None, "not measured"),
+    ],
+)
 def test_verdicts(at_least, bound, value, verdict):
     assert figures.Figure("f", at_least, bound, value).verdict == verdict
 
@@ -116,8 +140,7 @@ def test_nothing_measured_claims_nothing():
     assert "not measured" in report.markdown(empty, FACTS)
 
 
-@pytest.mark.parametrize("value, text", [
-    (123456.7, "123,457"), (12.345, "12.3"), (0.0951, "0.0951"), (1.0, "1.00"), (0, "0"), (None, "")])
+@pytest.mark.parametrize("value, text", [(123456.7, "123,457"), (12.345, "12.3"), (0.0951, "0.0951"), (1.0, "1.00"), (0, "0"), (None, "")])
 def test_numbers_keep_three_digits(value, text):
     assert report._number(value) == text
 

@@ -12,8 +12,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).res
 
 from harness.http import get
 from harness.postgres import Cluster
-from programs import (Database, Program, pingpong as make_pingpong, reader as make_reader,
-                      witness as make_witness, writer as make_writer)
+from programs import Database, Program, pingpong as make_pingpong, reader as make_reader, witness as make_witness, writer as make_writer
 from harness.process import eventually
 
 

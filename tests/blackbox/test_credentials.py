@@ -37,8 +37,23 @@ class Authority:
         extensions = cluster.directory / "extensions"
         extensions.write_text(f"subjectAltName={names}\n")
         self.openssl("req", *NEW_KEY, "-keyout", key, "-out", request, "-subj", "/CN=server")
-        self.openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self.key, "-CAcreateserial", "-days", "2",
-                     "-extfile", extensions, "-out", certificate)
+        self.openssl(
+            "x509",
+            "-req",
+            "-in",
+            request,
+            "-CA",
+            self.file,
+            "-CAkey",
+            self.key,
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            extensions,
+            "-out",
+            certificate,
+        )
         key.chmod(0o600)
         cluster.own(key, certificate)
         cluster.configure({"ssl": "on", "ssl_cert_file": certificate, "ssl_key_file": key})
@@ -64,8 +79,10 @@ def tls_cluster(authorities: tuple[Authority, Authority]) -> Iterator[Cluster]:
 
 def refusal(program: Program) -> str:
     """Why there is no database."""
+
     def told() -> list[str]:
         return [line["error"] for line in log_lines(program.stderr()) if line["message"] == "database not available"]
+
     (reason, *_) = eventually(told, 20, "the log saying why")
     assert get(program.port, "/healthz").status == 500
     return reason
@@ -73,13 +90,16 @@ def refusal(program: Program) -> str:
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
-def test_a_certificate_of_the_right_authority_is_taken(tls_cluster: Cluster, authorities: tuple[Authority, Authority],
-                                                       mode: str, host: str) -> None:
+def test_a_certificate_of_the_right_authority_is_taken(
+    tls_cluster: Cluster, authorities: tuple[Authority, Authority], mode: str, host: str
+) -> None:
     database = Database(tls_cluster)
     with make_pingpong(database.env(DB_HOST=host, DB_SSLMODE=mode, DB_SSLROOTCERT=authorities[0].file)) as running:
         assert pong(get(running.port, "/ping")) == 1
-        assert database.query("SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
-                              " WHERE application_name = 'pingpong' AND datname = current_database()") == [(True,)]
+        assert database.query(
+            "SELECT ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
+            " WHERE application_name = 'pingpong' AND datname = current_database()"
+        ) == [(True,)]
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
@@ -102,8 +122,9 @@ def test_only_verify_full_compares_the_name(authorities: tuple[Authority, Author
             assert pong(get(running.port, "/ping")) == 1
 
 
-def test_another_file_counts_from_the_next_connection_on(tls_cluster: Cluster, authorities: tuple[Authority, Authority],
-                                                         tmp_path: Path) -> None:
+def test_another_file_counts_from_the_next_connection_on(
+    tls_cluster: Cluster, authorities: tuple[Authority, Authority], tmp_path: Path
+) -> None:
     right, wrong = authorities
     roots = tmp_path / "roots.crt"
     shutil.copy(wrong.file, roots)
@@ -125,15 +146,22 @@ def test_the_machines_own_authorities(tls_cluster: Cluster, authorities: tuple[A
         assert "certificate verify failed" in refusal(running)
 
 
-REFUSED = [({"DB_SSLROOTCERT": "/no/such/file", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "No such file"),
-           ({"DB_SSLROOTCERT": "/tmp", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "Is a directory"),
-           ({"DB_SSLROOTCERT": "/dev/null", "DB_SSLMODE": "verify-ca"}, "DB_SSLROOTCERT", "Invalid argument"),
-           ({"DB_SSLROOTCERT": "/etc/passwd"}, "DB_SSLMODE", "not be relied on"),
-           *[({"DB_SSLROOTCERT": "/etc/passwd", "DB_SSLMODE": mode}, "DB_SSLMODE", "not be relied on")
-             for mode in ("disable", "allow", "prefer")],
-           *[({"DB_SSLROOTCERT": "system", "DB_SSLMODE": mode}, "DB_SSLMODE" if KNOWS_SYSTEM else "DB_SSLROOTCERT",
-              "anybody's" if KNOWS_SYSTEM else "libpq 16") for mode in ("prefer", "require", "verify-ca")],
-           *([] if KNOWS_SYSTEM else [({"DB_SSLROOTCERT": "system", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "libpq 16")])]
+REFUSED = [
+    ({"DB_SSLROOTCERT": "/no/such/file", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "No such file"),
+    ({"DB_SSLROOTCERT": "/tmp", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "Is a directory"),
+    ({"DB_SSLROOTCERT": "/dev/null", "DB_SSLMODE": "verify-ca"}, "DB_SSLROOTCERT", "Invalid argument"),
+    ({"DB_SSLROOTCERT": "/etc/passwd"}, "DB_SSLMODE", "not be relied on"),
+    *[({"DB_SSLROOTCERT": "/etc/passwd", "DB_SSLMODE": mode}, "DB_SSLMODE", "not be relied on") for mode in ("disable", "allow", "prefer")],
+    *[
+        (
+            {"DB_SSLROOTCERT": "system", "DB_SSLMODE": mode},
+            "DB_SSLMODE" if KNOWS_SYSTEM else "DB_SSLROOTCERT",
+            "anybody's" if KNOWS_SYSTEM else "libpq 16",
+        )
+        for mode in ("prefer", "require", "verify-ca")
+    ],
+    *([] if KNOWS_SYSTEM else [({"DB_SSLROOTCERT": "system", "DB_SSLMODE": "verify-full"}, "DB_SSLROOTCERT", "libpq 16")]),
+]
 
 
 @pytest.mark.parametrize("env, setting, reason", REFUSED, ids=lambda value: value if isinstance(value, str) else None)
@@ -145,8 +173,11 @@ def test_what_would_verify_nothing_stops_the_start(env: dict[str, str], setting:
 
 
 def line_breaks_told(program: Program) -> list[tuple[str, str]]:
-    return [(line["level"], line["message"]) for line in log_lines(program.stderr()) if "line" in line["message"].split()
-            or "line break" in line["message"]]
+    return [
+        (line["level"], line["message"])
+        for line in log_lines(program.stderr())
+        if "line" in line["message"].split() or "line break" in line["message"]
+    ]
 
 
 @pytest.mark.parametrize("tail", ["\n", "\r\n", "\r"])
@@ -165,15 +196,19 @@ def test_a_break_at_the_end_of_a_password_is_a_part_of_it_and_is_told(database: 
         assert "line-break" not in running.stderr()
 
 
-@pytest.mark.parametrize("tail, told", [
-    ("", []),
-    ("\n", [("info", "DB_PASSWORD_FILE ends in a line break, which is not taken as a part of the password")]),
-    ("\r\n", [("info", "DB_PASSWORD_FILE ends in a line break, which is not taken as a part of the password")]),
-    ("\n\n", [("warning", "DB_PASSWORD_FILE has more than one line: the first, without its line break, is the password")]),
-    ("\nmore", [("warning", "DB_PASSWORD_FILE has more than one line: the first, without its line break, is the password")]),
-])
-def test_of_a_password_file_the_first_line_counts_and_what_is_left_out_is_told(database: Database, tmp_path: Path, tail: str,
-                                                                               told: list[tuple[str, str]]) -> None:
+@pytest.mark.parametrize(
+    "tail, told",
+    [
+        ("", []),
+        ("\n", [("info", "DB_PASSWORD_FILE ends in a line break, which is not taken as a part of the password")]),
+        ("\r\n", [("info", "DB_PASSWORD_FILE ends in a line break, which is not taken as a part of the password")]),
+        ("\n\n", [("warning", "DB_PASSWORD_FILE has more than one line: the first, without its line break, is the password")]),
+        ("\nmore", [("warning", "DB_PASSWORD_FILE has more than one line: the first, without its line break, is the password")]),
+    ],
+)
+def test_of_a_password_file_the_first_line_counts_and_what_is_left_out_is_told(
+    database: Database, tmp_path: Path, tail: str, told: list[tuple[str, str]]
+) -> None:
     env = database.env()
     file = tmp_path / "password"
     file.write_bytes((env.pop("DB_PASSWORD") + tail).encode())

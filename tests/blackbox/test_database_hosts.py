@@ -51,8 +51,7 @@ def test_the_server_that_takes_writes_is_used(pair: tuple[Cluster, Standby]) -> 
     with make_pingpong(env_of(standby, primary)) as running:
         assert pong(get(running.port, "/ping")) == 1
         assert primary.query("SELECT count FROM counters") == [(1,)]
-        assert messages(running, "database servers passed over") == [
-            f"127.0.0.1 port {standby.port}: a standby, which takes no writes"]
+        assert messages(running, "database servers passed over") == [f"127.0.0.1 port {standby.port}: a standby, which takes no writes"]
 
 
 def test_a_server_that_is_to_be_read_only_is_not_used(database: Database) -> None:
@@ -68,7 +67,8 @@ def test_a_server_that_is_to_be_read_only_is_not_used(database: Database) -> Non
             assert pong(get(running.port, "/ping")) == 1
             assert database.count() == 1
             assert messages(running, "database servers passed over") == [
-                f"127.0.0.1 port {other.port}: takes no writes: default_transaction_read_only is on"]
+                f"127.0.0.1 port {other.port}: takes no writes: default_transaction_read_only is on"
+            ]
 
 
 def test_sockets_names_and_addresses_may_be_mixed(database: Database) -> None:
@@ -96,8 +96,9 @@ def test_an_address_that_hangs_hides_no_other_of_its_name(database: Database, tm
 
 def test_hosts_that_hang_hide_no_other(database: Database) -> None:
     with silent() as first, silent() as second:
-        env = database.env(DB_HOST="127.0.0.1,127.0.0.1,127.0.0.1", DB_PORT=f"{first},{second},{database.cluster.port}",
-                           DB_CONNECT_TIMEOUT_MS=400)
+        env = database.env(
+            DB_HOST="127.0.0.1,127.0.0.1,127.0.0.1", DB_PORT=f"{first},{second},{database.cluster.port}", DB_CONNECT_TIMEOUT_MS=400
+        )
         with make_pingpong(env) as running:
             pong(get(running.port, "/ping"))
 
@@ -106,12 +107,18 @@ def test_each_server_that_fails_is_named_with_its_reason_once(database: Database
     """No server works: one line says of each why, again only if that changes; the password is not in it."""
     dead = free_port()
     with silent() as hung:
-        env = database.env(DB_HOST="127.0.0.1,nowhere.invalid,localhost,127.0.0.1",
-                           DB_PORT=f"{hung},5432,{dead},{database.cluster.port}", DB_PASSWORD="not-the-password",
-                           DB_CONNECT_TIMEOUT_MS=300)
+        env = database.env(
+            DB_HOST="127.0.0.1,nowhere.invalid,localhost,127.0.0.1",
+            DB_PORT=f"{hung},5432,{dead},{database.cluster.port}",
+            DB_PASSWORD="not-the-password",
+            DB_CONNECT_TIMEOUT_MS=300,
+        )
         with make_pingpong(env, ready="/livez") as running:
-            eventually(lambda: "password authentication" in "".join(messages(running, "database not available")), 10,
-                       "the log saying what is wrong")
+            eventually(
+                lambda: "password authentication" in "".join(messages(running, "database not available")),
+                10,
+                "the log saying what is wrong",
+            )
             time.sleep(2)
             assert get(running.port, "/healthz").status == 500
             lines, log = messages(running, "database not available"), running.stderr()
@@ -132,8 +139,10 @@ def test_as_many_ports_as_hosts_or_one(ports: str) -> None:
     assert (line["setting"], line["value"]) == ("DB_PORT", ports) and "one for each" in line["accepted"]
 
 
-@pytest.mark.parametrize("name, value", [("DB_HOST", "a,,b"), ("DB_HOST", "a,"), ("DB_HOST", "a, b"), ("DB_PORT", "1,"),
-                                         ("DB_PORT", "5432,65536"), ("DB_PORT", "5432, 5433")])
+@pytest.mark.parametrize(
+    "name, value",
+    [("DB_HOST", "a,,b"), ("DB_HOST", "a,"), ("DB_HOST", "a, b"), ("DB_PORT", "1,"), ("DB_PORT", "5432,65536"), ("DB_PORT", "5432, 5433")],
+)
 def test_lists_with_holes_are_not_accepted(name: str, value: str) -> None:
     done = run_sanitized([BUILD / "pingpong"], {name: value})
     assert done.returncode == 1
@@ -149,8 +158,10 @@ def read_until_refused(program: Program, got: list[int]) -> None:
 
 def waiting_checks(cluster: Cluster) -> list[tuple]:
     """Those who wait for the standby and have changed no table: neither a batch, nor a touch or a registration."""
-    return cluster.query("SELECT pid FROM pg_stat_activity a WHERE wait_event = 'SyncRep' AND application_name = 'pingpong'"
-                         " AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND mode = 'RowExclusiveLock')")
+    return cluster.query(
+        "SELECT pid FROM pg_stat_activity a WHERE wait_event = 'SyncRep' AND application_name = 'pingpong'"
+        " AND NOT EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND mode = 'RowExclusiveLock')"
+    )
 
 
 def test_a_primary_that_can_confirm_nothing_is_not_ready_and_not_read(pair: tuple[Cluster, Standby]) -> None:
@@ -181,10 +192,13 @@ def test_a_primary_that_can_confirm_nothing_is_not_ready_and_not_read(pair: tupl
 def test_checks_commit_nothing_where_no_standby_is_waited_for() -> None:
     """An idle database is left idle: no transaction number is taken, and no log written."""
     with Cluster({"autovacuum": "off"}) as alone, make_pingpong(env_of(alone)):
+
         def seen() -> list[tuple]:
             return alone.query("SELECT state_change FROM pg_stat_activity WHERE application_name = 'pingpong' AND state = 'idle'")
+
         def used() -> list[tuple]:
             return alone.query("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+
         before, times = used(), set(seen())
         eventually(lambda: times.update(seen()) or len(times) > 3, 30, "some checks")
         assert used() == before

@@ -154,8 +154,12 @@ def test_a_failover_to_a_server_that_is_behind_is_noticed(make_pair: Callable[..
         eventually(lambda: history_lost(programs) > 0, EVENTUALLY_S, "the loss is noticed")
         numbers += all_pinged()
         assert sorted(numbers) == list(range(1, 3 * kept + 1))
-        told = [line for program in programs for line in log_lines(program.stderr())
-                if line["message"] == "the database has lost numbers that were given"]
+        told = [
+            line
+            for program in programs
+            for line in log_lines(program.stderr())
+            if line["message"] == "the database has lost numbers that were given"
+        ]
         assert told and (told[0]["level"], told[0]["to"]) == ("error", 2 * kept)
         # The standby may have had less than it was sent when it was stopped.
         assert min(line["from"] for line in told) <= kept + 1

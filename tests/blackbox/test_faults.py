@@ -9,11 +9,23 @@ import pytest
 
 from harness.http import Connection, get, metrics
 from harness.process import BUILD, eventually
-from programs import (PATIENCE, Database, Program, in_threads, log_lines, pingpong as make_pingpong, reader as make_reader,
-                      run_sanitized, settings_of)
+from programs import (
+    PATIENCE,
+    Database,
+    Program,
+    in_threads,
+    log_lines,
+    pingpong as make_pingpong,
+    reader as make_reader,
+    run_sanitized,
+    settings_of,
+)
 
-FAULTS = {name: "true" if accepted == "true or false" else "1"
-          for name, (_, accepted, _) in settings_of("pingpong").items() if name.startswith("FAULT_")}
+FAULTS = {
+    name: "true" if accepted == "true or false" else "1"
+    for name, (_, accepted, _) in settings_of("pingpong").items()
+    if name.startswith("FAULT_")
+}
 COUNTED = {"pingpong": "/ping", "reader": "/log-output"}
 
 
@@ -29,8 +41,7 @@ def processor_seconds(program: Program) -> float:
 
 
 def test_both_daemons_have_the_same_faults() -> None:
-    rows = [{name: row for name, row in settings_of(program).items() if name.startswith("FAULT")}
-            for program in ("pingpong", "reader")]
+    rows = [{name: row for name, row in settings_of(program).items() if name.startswith("FAULT")} for program in ("pingpong", "reader")]
     assert rows[0] == rows[1] and len(FAULTS) == 7
 
 
@@ -47,8 +58,11 @@ def test_a_fault_that_is_not_allowed_stops_the_start(program: str, name: str) ->
 
 def test_faults_that_are_allowed_are_warned_of(daemon: Program) -> None:
     with with_faults(daemon, **{**FAULTS, "FAULT_CRASH_AFTER_MS": 3600000}) as faulty:
-        warned = {line["setting"]: line["value"] for line in log_lines(faulty.stderr())
-                  if line["level"] == "warning" and line["message"] == "a fault on purpose"}
+        warned = {
+            line["setting"]: line["value"]
+            for line in log_lines(faulty.stderr())
+            if line["level"] == "warning" and line["message"] == "a fault on purpose"
+        }
         assert warned == {**FAULTS, "FAULT_CRASH_AFTER_MS": "3600000"}
 
 

@@ -123,13 +123,16 @@ def test_a_target_that_is_too_long_is_refused(daemon: Program) -> None:
     assert get(daemon.port, "/" + "x" * 20_000).status in (414, 431)
 
 
-@pytest.mark.parametrize("text", [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-    b"GET\r\n\r\n",
-    b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: nonsense\r\n\r\n",
-    b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: nonsense\r\n\r\n",
+        b"GET /livez HTTP/9.9\r\nHost: x\r\n\r\n",
+    ],
+)
 def test_what_is_not_http_is_refused(daemon: Program, text: bytes) -> None:
     with Connection(daemon.port) as connection:
         connection.send(text)
@@ -154,8 +157,9 @@ def test_http_1_0_closes(daemon: Program) -> None:
 
 def test_requests_in_one_packet_are_answered_in_order(daemon: Program) -> None:
     with Connection(daemon.port) as connection:
-        connection.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\n"
-                        b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.send(
+            b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\nGET /nothing HTTP/1.1\r\nHost: x\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+        )
         assert [connection.read_response().status for _ in range(3)] == [200, 404, 200]
 
 
@@ -232,9 +236,15 @@ def test_the_port_being_taken_is_a_clear_error(daemon: Program) -> None:
         second.discard()
 
 
-SPECULATIVE = [("Sec-Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("sec-purpose", "Prefetch ; x"),
-               ("Sec-Purpose", "prefetch;anonymous-client-ip"), ("Purpose", "prefetch"), ("X-Purpose", "preview"),
-               ("X-moz", "prefetch")]
+SPECULATIVE = [
+    ("Sec-Purpose", "prefetch"),
+    ("Sec-Purpose", "prefetch;prerender"),
+    ("sec-purpose", "Prefetch ; x"),
+    ("Sec-Purpose", "prefetch;anonymous-client-ip"),
+    ("Purpose", "prefetch"),
+    ("X-Purpose", "preview"),
+    ("X-moz", "prefetch"),
+]
 
 
 @pytest.mark.parametrize("header", SPECULATIVE, ids=": ".join)
@@ -251,8 +261,9 @@ def test_a_request_ahead_of_a_view_does_not_count(reader: Program, pingpong: Pro
     assert get(pingpong.port, "/count", dict([header])).json()["pong"] == before
 
 
-@pytest.mark.parametrize("header", [("Sec-Purpose", ""), ("Sec-Purpose", "prefetched"), ("Purpose", "x prefetch"),
-                                    ("Sec-Fetch-Dest", "prefetch")], ids=": ".join)
+@pytest.mark.parametrize(
+    "header", [("Sec-Purpose", ""), ("Sec-Purpose", "prefetched"), ("Purpose", "x prefetch"), ("Sec-Fetch-Dest", "prefetch")], ids=": ".join
+)
 def test_other_purposes_count(pingpong: Program, header: tuple[str, str]) -> None:
     before = get(pingpong.port, "/count").json()["pong"]
     assert get(pingpong.port, "/ping", dict([header])).json()["pong"] == before + 1

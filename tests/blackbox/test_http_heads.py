@@ -16,18 +16,46 @@ from programs import Database, Program
 PATHS = {"pingpong": "/ping", "reader": "/log-output"}
 
 # As Chrome sends them, and what nginx's ingress controller and Istio's sidecars add (names and usual lengths).
-BROWSER = [("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"),
-           ("Accept", "application/json,text/html;q=0.1,image/avif,image/webp,*/*;q=0.8"), ("Accept-Encoding", "gzip, deflate, br, zstd"),
-           ("Accept-Language", "en-GB,en-US;q=0.9,en;q=0.8,de;q=0.7"), ("Cache-Control", "max-age=0"),
-           ("Sec-Ch-Ua", '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'), ("Sec-Ch-Ua-Mobile", "?0"),
-           ("Sec-Ch-Ua-Platform", '"Linux"'), ("Sec-Fetch-Dest", "document"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Site", "none"),
-           ("Sec-Fetch-User", "?1"), ("Upgrade-Insecure-Requests", "1"), ("Priority", "u=0, i"), ("Referer", "https://a.example/" + "r" * 150)]
-INGRESS = [("X-Request-ID", "0" * 32), ("X-Real-IP", "203.0.113.195"), ("X-Forwarded-For", "203.0.113.195"), ("X-Forwarded-Host", "a.example"),
-           ("X-Forwarded-Port", "443"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Scheme", "https"), ("X-Scheme", "https")]
-MESH = [("X-Envoy-Attempt-Count", "1"), ("X-Envoy-Decorator-Operation", "pingpong-svc.log-pong.svc.cluster.local:3001/*"),
-        ("X-Envoy-Peer-Metadata-Id", "sidecar~10.0.0.1~log-output-7698f5c9f4-9w2tc.log-pong~log-pong.svc.cluster.local"),
-        ("X-Envoy-Peer-Metadata", "M" * 900), ("X-Forwarded-Client-Cert", "C" * 700), ("X-B3-TraceId", "0" * 32), ("X-B3-SpanId", "0" * 16),
-        ("X-B3-ParentSpanId", "0" * 16), ("X-B3-Sampled", "1"), ("Traceparent", f"00-{'4' * 32}-{'5' * 16}-01"), ("Tracestate", "a=" + "b" * 100)]
+BROWSER = [
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36"),
+    ("Accept", "application/json,text/html;q=0.1,image/avif,image/webp,*/*;q=0.8"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Accept-Language", "en-GB,en-US;q=0.9,en;q=0.8,de;q=0.7"),
+    ("Cache-Control", "max-age=0"),
+    ("Sec-Ch-Ua", '"Chromium";v="142", "Google Chrome";v="142", "Not_A Brand";v="99"'),
+    ("Sec-Ch-Ua-Mobile", "?0"),
+    ("Sec-Ch-Ua-Platform", '"Linux"'),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "none"),
+    ("Sec-Fetch-User", "?1"),
+    ("Upgrade-Insecure-Requests", "1"),
+    ("Priority", "u=0, i"),
+    ("Referer", "https://a.example/" + "r" * 150),
+]
+INGRESS = [
+    ("X-Request-ID", "0" * 32),
+    ("X-Real-IP", "203.0.113.195"),
+    ("X-Forwarded-For", "203.0.113.195"),
+    ("X-Forwarded-Host", "a.example"),
+    ("X-Forwarded-Port", "443"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Scheme", "https"),
+    ("X-Scheme", "https"),
+]
+MESH = [
+    ("X-Envoy-Attempt-Count", "1"),
+    ("X-Envoy-Decorator-Operation", "pingpong-svc.log-pong.svc.cluster.local:3001/*"),
+    ("X-Envoy-Peer-Metadata-Id", "sidecar~10.0.0.1~log-output-7698f5c9f4-9w2tc.log-pong~log-pong.svc.cluster.local"),
+    ("X-Envoy-Peer-Metadata", "M" * 900),
+    ("X-Forwarded-Client-Cert", "C" * 700),
+    ("X-B3-TraceId", "0" * 32),
+    ("X-B3-SpanId", "0" * 16),
+    ("X-B3-ParentSpanId", "0" * 16),
+    ("X-B3-Sampled", "1"),
+    ("Traceparent", f"00-{'4' * 32}-{'5' * 16}-01"),
+    ("Tracestate", "a=" + "b" * 100),
+]
 
 
 def head(fields: list[tuple[str, str]], path: str, query: str = "") -> bytes:
@@ -46,10 +74,12 @@ def answer(port: int, sent: bytes) -> tuple[int, bytes]:
     return int(first[9:12]), body
 
 
-REAL = {"a cookie of 4 KB behind an ingress and a mesh": (BROWSER + INGRESS + MESH + [("Cookie", "session=" + "c" * 4088)], ""),
-        "100 headers": ([(f"X-Header-{number}", "some value") for number in range(100)], ""),
-        "100 small cookies": ([("Cookie", "; ".join(f"name{number}=value{number}" for number in range(100)))], ""),
-        "a target of 8000 bytes": ([], "?" + "q" * 7990)}
+REAL = {
+    "a cookie of 4 KB behind an ingress and a mesh": (BROWSER + INGRESS + MESH + [("Cookie", "session=" + "c" * 4088)], ""),
+    "100 headers": ([(f"X-Header-{number}", "some value") for number in range(100)], ""),
+    "100 small cookies": ([("Cookie", "; ".join(f"name{number}=value{number}" for number in range(100)))], ""),
+    "a target of 8000 bytes": ([], "?" + "q" * 7990),
+}
 
 
 @pytest.mark.parametrize("name", REAL)

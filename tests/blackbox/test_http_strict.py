@@ -16,8 +16,14 @@ from programs import Program
 HOST = b"Host: a.example\r\n"
 
 
-def request(lines: bytes = b"", target: bytes = b"/ping", method: bytes = b"GET", host: bytes = HOST,
-            version: bytes = b"HTTP/1.1", body: bytes = b"") -> bytes:
+def request(
+    lines: bytes = b"",
+    target: bytes = b"/ping",
+    method: bytes = b"GET",
+    host: bytes = HOST,
+    version: bytes = b"HTTP/1.1",
+    body: bytes = b"",
+) -> bytes:
     return method + b" " + target + b" " + version + b"\r\n" + host + lines + b"\r\n" + body
 
 
@@ -38,20 +44,15 @@ REFUSED = {
     "negative length": (400, request(b"Content-Length: -3\r\n", method=b"POST", body=b"abc")),
     "hexadecimal length": (400, request(b"Content-Length: 0x3\r\n", method=b"POST", body=b"abc")),
     "empty length": (400, request(b"Content-Length:\r\n", method=b"POST")),
-    "length and coding": (400, request(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", method=b"POST",
-                                       body=b"0\r\n\r\n")),
-    "coding and length": (400, request(b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", method=b"POST",
-                                       body=b"0\r\n\r\n")),
-    "coding in HTTP/1.0": (400, request(b"Transfer-Encoding: chunked\r\n", method=b"POST", version=b"HTTP/1.0",
-                                        body=b"0\r\n\r\n")),
+    "length and coding": (400, request(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
+    "coding and length": (400, request(b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", method=b"POST", body=b"0\r\n\r\n")),
+    "coding in HTTP/1.0": (400, request(b"Transfer-Encoding: chunked\r\n", method=b"POST", version=b"HTTP/1.0", body=b"0\r\n\r\n")),
     "empty coding": (400, request(b"Transfer-Encoding:\r\n", method=b"POST", body=b"0\r\n\r\n")),
     "unknown coding": (501, request(b"Transfer-Encoding: xchunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
     "two codings": (501, request(b"Transfer-Encoding: gzip, chunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
-    "chunked twice": (501, request(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", method=b"POST",
-                                   body=b"0\r\n\r\n")),
+    "chunked twice": (501, request(b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
     "identity": (501, request(b"Transfer-Encoding: identity\r\n", method=b"POST")),
-    "coding with a vertical tab": (400, request(b"Transfer-Encoding: \x0bchunked\r\n", method=b"POST",
-                                                body=b"0\r\n\r\n")),
+    "coding with a vertical tab": (400, request(b"Transfer-Encoding: \x0bchunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
     "space before the colon": (400, request(b"Transfer-Encoding : chunked\r\n", method=b"POST", body=b"0\r\n\r\n")),
     "tab before the colon": (400, request(b"X-A\t: b\r\n")),
     "space before the first name": (400, request(host=b" Host: a.example\r\n")),
@@ -82,10 +83,14 @@ REFUSED = {
     "a proxy's method on a path": (501, request(method=b"CONNECT")),
     "lower-case version": (400, request(version=b"http/1.1")),
 }
-REFUSED |= {f"control {code:#04x} in a value": (400, request(b"X-A: b" + bytes([code]) + b"c\r\n"))
-            for code in [*range(9), 11, 12, *range(13, 32), 127]}
-REFUSED |= {f"{chr(code)!r} in a name": (400, request(b"X" + bytes([code]) + b"A: b\r\n"))
-            for code in [*range(1, 9), *range(11, 13), *range(14, 33), *b'"(),/;<=>?@[\\]{}', 127, 128, 255]}
+REFUSED |= {
+    f"control {code:#04x} in a value": (400, request(b"X-A: b" + bytes([code]) + b"c\r\n"))
+    for code in [*range(9), 11, 12, *range(13, 32), 127]
+}
+REFUSED |= {
+    f"{chr(code)!r} in a name": (400, request(b"X" + bytes([code]) + b"A: b\r\n"))
+    for code in [*range(1, 9), *range(11, 13), *range(14, 33), *b'"(),/;<=>?@[\\]{}', 127, 128, 255]
+}
 
 
 def answer_of(port: int, sent: bytes, timeout: float = 10) -> bytes:
@@ -118,6 +123,7 @@ def test_is_refused_once_and_not_counted(one_pingpong: Program, name: str) -> No
 @pytest.fixture(scope="module")
 def one_pingpong(cluster):
     from programs import Database, pingpong
+
     database = Database(cluster)
     with pingpong(database.env()) as running:
         yield running

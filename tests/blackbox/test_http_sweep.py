@@ -49,7 +49,7 @@ def post(path: bytes, *lines: bytes, body: bytes = b"") -> bytes:
 
 
 def in_chunks(body: bytes, size: int) -> bytes:
-    pieces = [body[at:at + size] for at in range(0, len(body), size)]
+    pieces = [body[at : at + size] for at in range(0, len(body), size)]
     return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
 
 
@@ -81,24 +81,56 @@ HEADS = [
     Dimension("empty lines before", lambda path, size: size * b"\r\n" + head(path), end=20_000, outcomes=(200, 400, 414, 431)),
 ]
 BODIES = [
-    Dimension("a body", lambda path, size: post(path, LENGTH % size, body=size * b"b"), end=1_200_000, steps=10, paths=COUNTED,
-              known=(65536,), outcomes=(200, 413)),
-    Dimension("a body in one chunk", lambda path, size: post(path, CHUNKED, body=in_chunks(size * b"b", 1 << 30)), end=1_200_000,
-              steps=10, paths=COUNTED, known=(65536,), outcomes=(200, 413)),
-    Dimension("a body in small chunks", lambda path, size: post(path, CHUNKED, body=in_chunks(size * b"b", 512)), end=200_000,
-              steps=10, paths=COUNTED, known=(65536,), outcomes=(200, 413)),
-    Dimension("a cookie and a body", lambda path, size: post(path, b"Cookie: a=" + size * b"c", LENGTH % 60_000, body=60_000 * b"b"),
-              paths=COUNTED),
-    Dimension("a value and a chunked body", lambda path, size: post(path, b"X-A: " + size * b"v", CHUNKED,
-                                                                    body=in_chunks(9_000 * b"b", 700)), paths=COUNTED),
-    Dimension("a trailer", lambda path, size: post(path, CHUNKED, body=b"1\r\nb\r\n0\r\nX-A: " + size * b"v" + b"\r\n\r\n"),
-              paths=COUNTED, outcomes=(200, 400, 413, 431)),
+    Dimension(
+        "a body",
+        lambda path, size: post(path, LENGTH % size, body=size * b"b"),
+        end=1_200_000,
+        steps=10,
+        paths=COUNTED,
+        known=(65536,),
+        outcomes=(200, 413),
+    ),
+    Dimension(
+        "a body in one chunk",
+        lambda path, size: post(path, CHUNKED, body=in_chunks(size * b"b", 1 << 30)),
+        end=1_200_000,
+        steps=10,
+        paths=COUNTED,
+        known=(65536,),
+        outcomes=(200, 413),
+    ),
+    Dimension(
+        "a body in small chunks",
+        lambda path, size: post(path, CHUNKED, body=in_chunks(size * b"b", 512)),
+        end=200_000,
+        steps=10,
+        paths=COUNTED,
+        known=(65536,),
+        outcomes=(200, 413),
+    ),
+    Dimension(
+        "a cookie and a body",
+        lambda path, size: post(path, b"Cookie: a=" + size * b"c", LENGTH % 60_000, body=60_000 * b"b"),
+        paths=COUNTED,
+    ),
+    Dimension(
+        "a value and a chunked body",
+        lambda path, size: post(path, b"X-A: " + size * b"v", CHUNKED, body=in_chunks(9_000 * b"b", 700)),
+        paths=COUNTED,
+    ),
+    Dimension(
+        "a trailer",
+        lambda path, size: post(path, CHUNKED, body=b"1\r\nb\r\n0\r\nX-A: " + size * b"v" + b"\r\n\r\n"),
+        paths=COUNTED,
+        outcomes=(200, 400, 413, 431),
+    ),
 ]
 
 
 @dataclass
 class Judge:
     """Asks, and knows what has to have been counted and told."""
+
     port: int
     path: str
     last: int  # number that was given
@@ -134,8 +166,9 @@ def exchange(port: int, data: bytes) -> bytes:
 def sweep(dimension: Dimension, ask: Callable[[int], int]) -> None:
     sizes = sorted({1, *range(dimension.end // dimension.steps, dimension.end + 1, dimension.end // dimension.steps)})
     outcomes = [ask(size) for size in sizes]
-    for low, high, before in [(*pair, outcome) for pair, outcome, after in
-                              zip(zip(sizes, sizes[1:]), outcomes, outcomes[1:]) if outcome != after]:
+    for low, high, before in [
+        (*pair, outcome) for pair, outcome, after in zip(zip(sizes, sizes[1:]), outcomes, outcomes[1:]) if outcome != after
+    ]:
         edge = low + bisect.bisect_left(range(low, high), True, key=lambda size: ask(size) != before)
         for size in range(max(1, edge - AROUND), edge + AROUND):
             ask(size)
@@ -148,8 +181,9 @@ PROBES = ("/metrics", "/livez", "/healthz")
 
 
 def in_the_log(program: Program) -> collections.Counter:
-    return collections.Counter(line["status"] for line in log_lines(program.stderr())
-                               if line["message"] == "request" and line["route"] not in PROBES)
+    return collections.Counter(
+        line["status"] for line in log_lines(program.stderr()) if line["message"] == "request" and line["route"] not in PROBES
+    )
 
 
 def in_the_metrics(program: Program) -> collections.Counter:
@@ -178,8 +212,11 @@ def servers(cluster: Cluster) -> Iterator[Servers]:
     database.drop()
 
 
-@pytest.mark.parametrize("dimension, path", [(dimension, path) for dimension in [*HEADS, *BODIES] for path in dimension.paths],
-                         ids=lambda value: value if isinstance(value, str) else value.name)
+@pytest.mark.parametrize(
+    "dimension, path",
+    [(dimension, path) for dimension in [*HEADS, *BODIES] for path in dimension.paths],
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
 def test_answered_whole_or_never_handed_on(servers: Servers, dimension: Dimension, path: str) -> None:
     server, count = servers.of[path], servers.database.count
     before, noted, logged = count(), in_the_metrics(server), in_the_log(server)

@@ -36,10 +36,18 @@ def test_version_is_that_of_the_build_and_the_host(daemon: Program) -> None:
     assert answer.json() == {**built(daemon.name), "instance": socket.gethostname()}
 
 
-@pytest.mark.parametrize("method, path, status", [
-    ("GET", "/version", 200), ("GET", "/healthz", 200), ("HEAD", "/livez", 200), ("GET", "/metrics", 200),
-    ("GET", "/", 200), ("GET", "/nothing", 404), ("DELETE", "/livez", 405),
-])
+@pytest.mark.parametrize(
+    "method, path, status",
+    [
+        ("GET", "/version", 200),
+        ("GET", "/healthz", 200),
+        ("HEAD", "/livez", 200),
+        ("GET", "/metrics", 200),
+        ("GET", "/", 200),
+        ("GET", "/nothing", 404),
+        ("DELETE", "/livez", 405),
+    ],
+)
 def test_every_answer_says_who_gave_it(daemon: Program, method: str, path: str, status: int) -> None:
     expected = get(daemon.port, "/version").json()
     with Connection(daemon.port) as connection:

@@ -19,29 +19,49 @@ TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 
 COMMON = {
-    "http_requests_total": "counter", "http_request_duration_seconds": "histogram", "http_connections": "gauge",
-    "http_requests_active": "gauge", "http_connections_max": "gauge",
-    "process_cpu_seconds_total": "counter", "process_resident_memory_bytes": "gauge",
-    "process_virtual_memory_bytes": "gauge", "process_open_fds": "gauge", "process_max_fds": "gauge",
-    "process_start_time_seconds": "gauge", "log_pong_build_info": "gauge",
+    "http_requests_total": "counter",
+    "http_request_duration_seconds": "histogram",
+    "http_connections": "gauge",
+    "http_requests_active": "gauge",
+    "http_connections_max": "gauge",
+    "process_cpu_seconds_total": "counter",
+    "process_resident_memory_bytes": "gauge",
+    "process_virtual_memory_bytes": "gauge",
+    "process_open_fds": "gauge",
+    "process_max_fds": "gauge",
+    "process_start_time_seconds": "gauge",
+    "log_pong_build_info": "gauge",
 }
 OWN = {
     "pingpong": {
-        "pingpong_pings_total": "counter", "pingpong_pings_failed_total": "counter", "pingpong_batch_size": "histogram",
-        "pingpong_commit_duration_seconds": "histogram", "pingpong_queue_length": "gauge", "pingpong_batch_holding": "gauge",
-        "pingpong_database_up": "gauge", "pingpong_database_reconnects_total": "counter",
-        "pingpong_recovered_batches_total": "counter", "pingpong_history_lost_total": "counter",
+        "pingpong_pings_total": "counter",
+        "pingpong_pings_failed_total": "counter",
+        "pingpong_batch_size": "histogram",
+        "pingpong_commit_duration_seconds": "histogram",
+        "pingpong_queue_length": "gauge",
+        "pingpong_batch_holding": "gauge",
+        "pingpong_database_up": "gauge",
+        "pingpong_database_reconnects_total": "counter",
+        "pingpong_recovered_batches_total": "counter",
+        "pingpong_history_lost_total": "counter",
     },
     "reader": {
-        "log_output_upstream_requests_total": "counter", "log_output_upstream_duration_seconds": "histogram",
-        "log_output_upstream_queue_length": "gauge", "log_output_shared_file_age_seconds": "gauge",
+        "log_output_upstream_requests_total": "counter",
+        "log_output_upstream_duration_seconds": "histogram",
+        "log_output_upstream_queue_length": "gauge",
+        "log_output_shared_file_age_seconds": "gauge",
         "log_output_pingpong_ready": "gauge",
     },
     "witness": {
-        "witness_requests_total": "counter", "witness_request_duration_seconds": "histogram",
-        "witness_violations_total": "counter", "witness_outage": "gauge", "witness_outages_total": "counter",
-        "witness_outage_seconds_total": "counter", "witness_requests_in_flight": "gauge",
-        "witness_highest_number": "gauge", "witness_lines_lost_total": "counter",
+        "witness_requests_total": "counter",
+        "witness_request_duration_seconds": "histogram",
+        "witness_violations_total": "counter",
+        "witness_outage": "gauge",
+        "witness_outages_total": "counter",
+        "witness_outage_seconds_total": "counter",
+        "witness_requests_in_flight": "gauge",
+        "witness_highest_number": "gauge",
+        "witness_lines_lost_total": "counter",
     },
 }
 
@@ -60,8 +80,7 @@ def with_access_log(daemon: Program) -> Program:
 def promtool() -> str:
     """Debian's prometheus would start a server; only the tool is fetched, if it is not there."""
     found = shutil.which("promtool")
-    return found or subprocess.run([ROOT / "scripts" / "fetch-promtool"], check=True, capture_output=True,
-                                   text=True).stdout.strip()
+    return found or subprocess.run([ROOT / "scripts" / "fetch-promtool"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_metrics_are_there_with_their_types(daemon: Program) -> None:
@@ -120,7 +139,7 @@ def test_process_metrics_are_true(daemon: Program) -> None:
 def test_build_info_is_what_version_says(daemon: Program) -> None:
     said = subprocess.run([daemon.argv[-1], "--version"], capture_output=True, text=True, check=True).stdout
     name, version, commit = re.fullmatch(r"(\S+) (\S+) \(commit (\S+)\)\n", said).groups()
-    info, = [key for key in metrics(daemon.port) if key.startswith("log_pong_build_info")]
+    (info,) = [key for key in metrics(daemon.port) if key.startswith("log_pong_build_info")]
     assert f'component="{daemon.name}"' in info and name == daemon.name
     assert f'version="{version}"' in info and f'commit="{commit}"' in info
 
@@ -147,13 +166,16 @@ def test_the_access_log_names_request_and_trace(daemon: Program) -> None:
     with with_access_log(daemon) as copy:
         get(copy.port, "/livez", {"traceparent": TRACEPARENT})
         get(copy.port, '/secret"path\\', {"traceparent": "00-nonsense"})
-        lines = eventually(lambda: [line for line in log_lines(copy.stderr()) if line["message"] == "request"
-                                    and (line["trace_id"] or line["status"] == 404)][:2], 5)
+        lines = eventually(
+            lambda: [
+                line for line in log_lines(copy.stderr()) if line["message"] == "request" and (line["trace_id"] or line["status"] == 404)
+            ][:2],
+            5,
+        )
         traced = next(line for line in lines if line["trace_id"])
         assert (traced["method"], traced["route"], traced["status"], traced["trace_id"]) == ("GET", "/livez", 200, TRACE_ID)
         assert traced["duration_us"] >= 0
-        other = eventually(lambda: [line for line in log_lines(copy.stderr()) if line["message"] == "request"
-                                    and line["status"] == 404])[0]
+        other = eventually(lambda: [line for line in log_lines(copy.stderr()) if line["message"] == "request" and line["status"] == 404])[0]
         assert other["route"] == "other" and other["trace_id"] is None
 
 
@@ -186,8 +208,15 @@ def test_the_trace_goes_from_reader_to_pingpong(pingpong: Program, page_settings
         with make_reader({**page_settings, "PINGPONG_URL": url, "ACCESS_LOG": "true"}, ready="/healthz") as page:
             assert get(page.port, "/log-output", {"traceparent": TRACEPARENT}).status == 200
             for program, route in ((page, "/log-output"), (upstream, "/ping")):
-                eventually(lambda: [line for line in log_lines(program.stderr()) if line["message"] == "request"
-                                    and line["route"] == route and line["trace_id"] == TRACE_ID], 5, program.name)
+                eventually(
+                    lambda: [
+                        line
+                        for line in log_lines(program.stderr())
+                        if line["message"] == "request" and line["route"] == route and line["trace_id"] == TRACE_ID
+                    ],
+                    5,
+                    program.name,
+                )
 
 
 def test_the_reader_sends_a_span_of_its_own(page_settings: dict[str, object]) -> None:
@@ -203,8 +232,9 @@ def test_the_reader_sends_a_span_of_its_own(page_settings: dict[str, object]) ->
                 return
             with client:
                 heads.append(client.recv(65536))
-                client.sendall(b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\n'
-                               b'Connection: close\r\n\r\n{"pong":7}')
+                client.sendall(
+                    b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10\r\nConnection: close\r\n\r\n{"pong":7}'
+                )
 
     threading.Thread(target=serve, daemon=True).start()
     url = f"http://127.0.0.1:{listener.getsockname()[1]}/ping"
@@ -221,8 +251,5 @@ def test_the_reader_sends_a_span_of_its_own(page_settings: dict[str, object]) ->
 
 def test_promtool_finds_what_is_wrong() -> None:
     """That the check above can fail."""
-    done = subprocess.run([promtool(), "check", "metrics"], input="# TYPE a nonsense\na 1\n", capture_output=True,
-                          text=True)
+    done = subprocess.run([promtool(), "check", "metrics"], input="# TYPE a nonsense\na 1\n", capture_output=True, text=True)
     assert done.returncode != 0
-
-

@@ -15,9 +15,12 @@ from programs import Database, Program, pingpong as make_pingpong, reader as mak
 
 JSON = {"Accept": "application/json"}
 # As Chromium and Firefox ask when one goes to an address.
-BROWSERS = ["text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
-            "application/signed-exchange;v=b3;q=0.7",
-            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "text/html"]
+BROWSERS = [
+    "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8,"
+    "application/signed-exchange;v=b3;q=0.7",
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+    "text/html",
+]
 LINES = re.compile(r"file content: .*\nenv variable: .*\n.*\nPing / Pongs: (\d+|not available: .+)\n")
 
 
@@ -37,8 +40,7 @@ def assert_lines(answer: Response) -> None:
     assert LINES.fullmatch(answer.text), answer.text
 
 
-@pytest.mark.parametrize("accept", [None, "*/*", "text/plain", "text/*", "image/png", "",
-                                    "application/json;q=0.5, text/plain"])
+@pytest.mark.parametrize("accept", [None, "*/*", "text/plain", "text/*", "image/png", "", "application/json;q=0.5, text/plain"])
 def test_most_get_the_four_lines(reader: Program, accept: str | None) -> None:
     assert_lines(get(reader.port, "/log-output", {} if accept is None else {"Accept": accept}))
 
@@ -55,13 +57,14 @@ def test_json_says_what_the_lines_say(reader: Program, pingpong: Program) -> Non
 
 def test_json_says_who_answered_on_both_hops(reader: Program, pingpong: Program) -> None:
     assert page_as_json(reader.port)["answered_by"] == {
-        "reader": get(reader.port, "/version").json(), "pingpong": get(pingpong.port, "/version").json()}
+        "reader": get(reader.port, "/version").json(),
+        "pingpong": get(pingpong.port, "/version").json(),
+    }
 
 
 def test_json_names_what_is_missing(page_settings: dict[str, object], tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}/ping"
-    settings = {**page_settings, "CONFIG_FILE": tmp_path / "none", "SHARED_FILE": tmp_path / "no",
-                "PINGPONG_URL": nowhere}
+    settings = {**page_settings, "CONFIG_FILE": tmp_path / "none", "SHARED_FILE": tmp_path / "no", "PINGPONG_URL": nowhere}
     del settings["MESSAGE"]
     with make_reader(settings) as page:
         found = page_as_json(page.port, 503)
@@ -134,8 +137,15 @@ def test_the_document_is_all_there_is(reader: Program) -> None:
         (content,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
         assert policy.pop(f"{tag}-src") == f"'sha256-{digest}'"
-    assert policy == {"default-src": "'none'", "connect-src": "'self'", "img-src": "data:", "base-uri": "'none'",
-                      "form-action": "'none'", "frame-ancestors": "'none'", "require-trusted-types-for": "'script'"}
+    assert policy == {
+        "default-src": "'none'",
+        "connect-src": "'self'",
+        "img-src": "data:",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+        "require-trusted-types-for": "'script'",
+    }
 
 
 def test_the_document_and_other_forms_share_a_connection(reader: Program) -> None:

@@ -108,16 +108,16 @@ def test_acknowledged_is_on_disk_even_where_the_role_says_otherwise(database: Da
     with make_pingpong(database.env()) as running, Connection(running.port) as connection:
         for _ in range(20):
             pong(connection.request("GET", "/ping"))
-            pending += database.cluster.query(
-                "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn())::bigint")
+            pending += database.cluster.query("SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn())::bigint")
     assert len([row for row in pending if row[0] > 0]) <= 4, pending
 
 
 def test_healthz_costs_at_most_a_query_a_second(pingpong: Program, database: Database) -> None:
     def statements() -> int:
         rows = database.cluster.query(
-            "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements"
-            " WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s)", (database.name,))
+            "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s)",
+            (database.name,),
+        )
         return rows[0][0]
 
     seconds = 3.0

@@ -105,8 +105,9 @@ def test_no_number_comes_again_and_the_loss_is_told(own_cluster: Cluster, way: C
 
         cluster = way(own_cluster, database, lose)
         stack.callback(cluster.destroy)
-        eventually(lambda: sum(metrics(program.port)["pingpong_history_lost_total"] for program in programs) >= 1, 60,
-                   "the loss is noticed")
+        eventually(
+            lambda: sum(metrics(program.port)["pingpong_history_lost_total"] for program in programs) >= 1, 60, "the loss is noticed"
+        )
         await_ready(programs)
         numbers.extend(count_all(programs))
         assert len(set(numbers)) == len(numbers) == 30 * replicas
@@ -138,8 +139,9 @@ def test_a_reset_that_is_wanted_is_made_without_the_daemon(own_cluster: Cluster)
 
 def cancel_waits_for_the_standby(cluster: Cluster, database: Database) -> int:
     """Cancels whoever waits for the standby now; how many."""
-    return len(cluster.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = %s",
-                             (database.name,)))
+    return len(
+        cluster.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = %s", (database.name,))
+    )
 
 
 @pytest.fixture
@@ -267,8 +269,9 @@ def test_a_writer_moves_down_with_its_record(database: Database) -> None:
             assert [pong(get(second.port, "/ping")) for _ in range(3)] == [2, 3, 4]
             assert ledger_length(database) == 3 * 11
             database.query("DELETE FROM pingpong_writers WHERE slot BETWEEN 2 AND 10")
-            database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-                           (database.name,))
+            database.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (database.name,)
+            )
             await_ready([first, second])
             assert [pong(get(second.port, "/ping")), pong(get(first.port, "/ping"))] == [5, 6]
             assert sorted(database.query("SELECT slot FROM pingpong_writers")) == [(1,), (2,)]
@@ -286,8 +289,7 @@ def test_the_end_of_bigint_is_told(database: Database) -> None:
         for answer in answers:
             if answer.status != 200:
                 assert answer.status == 503
-                assert answer.json()["error"] == ("the counter has reached its end, 9223372036854775807;"
-                                                  " this ping was not counted")
+                assert answer.json()["error"] == ("the counter has reached its end, 9223372036854775807; this ping was not counted")
         eventually(lambda: get(running.port, "/healthz").status == 200, 10, "it can still be read")
         assert pong(get(running.port, "/count")) == BIGINT_MAX
         assert metrics(running.port)['pingpong_pings_failed_total{reason="exhausted"}'] == 7

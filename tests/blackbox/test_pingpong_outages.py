@@ -48,8 +48,10 @@ def test_it_lives_without_a_database_and_is_ready_when_one_appears(fragile_clust
 
 def test_a_ping_that_waits_is_served_when_the_database_comes(fragile_cluster: Cluster) -> None:
     fragile_cluster.stop()
-    with make_pingpong({**fragile_cluster.env(), "DRAIN_MS": "0", "PING_TIMEOUT_MS": "20000"},
-                       ready="/livez") as running, Connection(running.port, timeout=30) as connection:
+    with (
+        make_pingpong({**fragile_cluster.env(), "DRAIN_MS": "0", "PING_TIMEOUT_MS": "20000"}, ready="/livez") as running,
+        Connection(running.port, timeout=30) as connection,
+    ):
         connection.send_request("GET", "/ping")
         fragile_cluster.start()
         assert pong(connection.read_response()) == 1
@@ -127,8 +129,7 @@ def test_an_outage_is_seen_and_survived_and_nothing_is_lost(fragile_cluster: Clu
             fragile_cluster.start()
         await_status(running, 200, 2)
         reached = [len(client.numbers) for client in clients]
-        eventually(lambda: all(len(client.numbers) > before for client, before in zip(clients, reached)), 10,
-                   "pings counted again")
+        eventually(lambda: all(len(client.numbers) > before for client, before in zip(clients, reached)), 10, "pings counted again")
         for client in clients:
             client.finish()
         count = pong(get(running.port, "/count"))
@@ -148,8 +149,10 @@ def test_a_session_that_is_ended_costs_no_ping(pingpong: Program, database: Data
             while time.monotonic() < stop_at:
                 if index == 0:
                     time.sleep(0.3)
-                    database.cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                                           " WHERE datname = %s AND usename = %s", (database.name, database.role))
+                    database.cluster.query(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = %s",
+                        (database.name, database.role),
+                    )
                 else:
                     pong(connection.request("GET", "/ping"))
                     done += 1

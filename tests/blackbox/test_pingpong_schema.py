@@ -14,8 +14,7 @@ ORIGINAL_TABLE = "CREATE TABLE counters (id SERIAL PRIMARY KEY, count INT NOT NU
 
 
 def column_type(database: Database) -> str:
-    return database.query("SELECT data_type FROM information_schema.columns"
-                          " WHERE table_name = 'counters' AND column_name = 'count'")[0][0]
+    return database.query("SELECT data_type FROM information_schema.columns WHERE table_name = 'counters' AND column_name = 'count'")[0][0]
 
 
 def as_owner(database: Database, sql: str) -> None:
@@ -89,8 +88,9 @@ def test_after_the_first_start_grants_are_enough(database: Database) -> None:
     """A role that owns nothing and may make nothing."""
     with make_pingpong(database.env()) as running:
         assert pong(get(running.port, "/ping")) == 1
-    tables = [name for (name,) in database.query(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")]
+    tables = [
+        name for (name,) in database.query("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+    ]
     limited = f"{database.name}_limited"
     database.cluster.create_role(limited)
     try:
@@ -172,8 +172,7 @@ def test_a_password_file_that_becomes_a_fifo_holds_nothing_up(database: Database
         eventually(lambda: get(running.port, "/healthz").status == 200, 10, "ready with the right password")
         file.unlink()
         os.mkfifo(file)
-        database.cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
-                               (database.name,))
+        database.cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database.name,))
         eventually(lambda: get(running.port, "/healthz").status == 500, 10, "no connection without the password")
         # Leaving the block asserts that SIGTERM ends it in time.
 

@@ -21,8 +21,10 @@ def turn_against(database: Database, level: str) -> None:
 
 def count_on(programs: list[Program], first: int) -> int:
     """Pings by several clients of all programs at once: each number from `first` on comes once."""
+
     def client(index: int) -> list[int]:
         return [pong(get(programs[index % len(programs)].port, "/ping")) for _ in range(20)]
+
     numbers = sorted(number for got in in_threads(8, client) for number in got)
     assert numbers == list(range(first, first + 160))
     return first + 160
@@ -52,10 +54,14 @@ def let_through(database: Database) -> None:
 
 def reconnect(database: Database, program: Program) -> None:
     before = metrics(program.port)["pingpong_database_reconnects_total"]
-    database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-                   (database.name,))
-    eventually(lambda: metrics(program.port)["pingpong_database_reconnects_total"] > before
-               and get(program.port, "/healthz").status == 200, 20, "connected anew")
+    database.query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (database.name,)
+    )
+    eventually(
+        lambda: metrics(program.port)["pingpong_database_reconnects_total"] > before and get(program.port, "/healthz").status == 200,
+        20,
+        "connected anew",
+    )
 
 
 @pytest.mark.parametrize("level", hostile.LEVELS)
@@ -98,8 +104,9 @@ def test_a_crash_loses_nothing_although_commits_were_told_not_to_wait(own_cluste
         assert metrics(running.port)["pingpong_history_lost_total"] == 0
 
 
-@pytest.mark.parametrize("chosen, kept", [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"),
-                                          ("remote_apply", "remote_apply")])
+@pytest.mark.parametrize(
+    "chosen, kept", [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+)
 def test_a_stricter_commit_is_left(own_cluster: Cluster, chosen: str, kept: str) -> None:
     """Seen in what a session of the daemon does: pg_stat_activity shows no settings, a log line does."""
     database = Database(own_cluster)
@@ -108,8 +115,10 @@ def test_a_stricter_commit_is_left(own_cluster: Cluster, chosen: str, kept: str)
     with make_pingpong(database.env()) as running:
         database.query("CREATE TABLE seen (value TEXT)")
         database.query(f'GRANT INSERT ON seen TO "{database.role}"')
-        database.query("CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
-                       " $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$")
+        database.query(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$"
+        )
         database.query("CREATE TRIGGER note AFTER UPDATE ON counters EXECUTE FUNCTION note()")
         assert pong(get(running.port, "/ping")) == 1
     assert {row[0] for row in database.query("SELECT value FROM seen")} == {kept}
@@ -121,8 +130,9 @@ def test_an_operator_may_stop_the_writing(own_cluster: Cluster) -> None:
     with make_pingpong(database.env()) as running:
         assert pong(get(running.port, "/ping")) == 1
         database.query(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
-        database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
-                       (database.name,))
+        database.query(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()", (database.name,)
+        )
         eventually(lambda: get(running.port, "/healthz").status == 500, 20, "not ready")
         answer = get(running.port, "/ping")
         assert answer.status == 503 and answer.json()["error"].endswith("this ping was not counted")

@@ -41,12 +41,33 @@ def test_the_body_is_what_counts(pingpong: Program, body: bytes, content_type: s
     assert numbers(request(pingpong.port, "POST", "/pings?a=b", headers, body)) == range(1, 4)
 
 
-@pytest.mark.parametrize("body", [
-    None, b"", b"{}", b"3", b"[3]", b'"count"', b"count=3", b'{"count":0}', b'{"count":-1}', b'{"count":4097}',
-    b'{"count":99999999999999999999}', b'{"count":1.5}', b'{"count":1e3}', b'{"count":"3"}', b'{"count":null}',
-    b'{"count":3,"count":3}', b'{"count":3,"more":1}', b'{"count":3', b'{"count":3}}', b'{"count":3}\0', b"\xff\xfe",
-    b" " * 1024,
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        b"",
+        b"{}",
+        b"3",
+        b"[3]",
+        b'"count"',
+        b"count=3",
+        b'{"count":0}',
+        b'{"count":-1}',
+        b'{"count":4097}',
+        b'{"count":99999999999999999999}',
+        b'{"count":1.5}',
+        b'{"count":1e3}',
+        b'{"count":"3"}',
+        b'{"count":null}',
+        b'{"count":3,"count":3}',
+        b'{"count":3,"more":1}',
+        b'{"count":3',
+        b'{"count":3}}',
+        b'{"count":3}\0',
+        b"\xff\xfe",
+        b" " * 1024,
+    ],
+)
 def test_anything_else_is_400_and_counts_nothing(pingpong: Program, database: Database, body: bytes | None) -> None:
     answer = request(pingpong.port, "POST", "/pings", body=body)
     assert answer.status == 400
@@ -77,8 +98,7 @@ def test_the_body_may_come_in_pieces_and_chunks(pingpong: Program) -> None:
         for byte in b'POST /pings HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n{"count":3}':
             connection.send(bytes([byte]))
         assert numbers(connection.read_response()) == range(1, 4)
-        connection.send(b'POST /pings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
-                        b'4\r\n{"co\r\n7\r\nunt":2}\r\n0\r\n\r\n')
+        connection.send(b'POST /pings HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{"co\r\n7\r\nunt":2}\r\n0\r\n\r\n')
         assert numbers(connection.read_response()) == range(4, 6)
 
 
@@ -108,8 +128,10 @@ def test_all_pings_have_their_own_numbers(pingpong: Program, database: Database)
 
 def test_the_queue_holds_pings_not_requests() -> None:
     settings = {"DB_HOST": "127.0.0.1", "DB_PORT": free_port(), "PING_TIMEOUT_MS": 1500, "PING_QUEUE_MAX": 8, "DRAIN_MS": 0}
-    with make_pingpong({name: str(value) for name, value in settings.items()}, ready="/livez") as running, \
-            Connection(running.port) as waiting:
+    with (
+        make_pingpong({name: str(value) for name, value in settings.items()}, ready="/livez") as running,
+        Connection(running.port) as waiting,
+    ):
         waiting.send_request("POST", "/pings", body=b'{"count":7}')
         eventually(lambda: metrics(running.port)["pingpong_queue_length"] == 7, 5, "seven pings waiting")
         full = pings(running.port, 2)

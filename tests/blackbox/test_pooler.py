@@ -59,8 +59,11 @@ def test_in_session_mode_all_is_as_without(database: Database, settings: dict[st
             for pid in database.cluster.backends(database=database.name):
                 database.query("SELECT pg_terminate_backend(%s)", (pid,))
             for program in (first, second):
-                eventually(lambda: metrics(program.port)["pingpong_database_reconnects_total"] > 0
-                           and get(program.port, "/healthz").status == 200, MENDED_IN_S, "connected anew")
+                eventually(
+                    lambda: metrics(program.port)["pingpong_database_reconnects_total"] > 0 and get(program.port, "/healthz").status == 200,
+                    MENDED_IN_S,
+                    "connected anew",
+                )
             next_number = counted_on_by([first, second], next_number)
             assert not any(REFUSAL in program.stderr() for program in (first, second))
         assert database.count() == next_number - 1
@@ -125,6 +128,7 @@ def take_session(database: Database, pooler: Pooler) -> Any:
             return connection
         connection.close()
         return None
+
     return eventually(attempt, 30, "another client in pingpong's session", 0.1)
 
 
@@ -163,6 +167,7 @@ def make_commits_not_wait(database: Database, pooler: Pooler) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid(), set_config('synchronous_commit', 'off', false)")
             return cursor.fetchone()[0] == wanted
+
     eventually(attempt, 30, "another client in pingpong's session", 0.1)
     connection.close()
 

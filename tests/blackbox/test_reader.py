@@ -43,8 +43,11 @@ def test_the_page_is_exact(reader: Program, shared_file: Path) -> None:
     for number in (1, 2, 3):
         before = shared_file.read_bytes()
         body = get(reader.port, "/log-output").body
-        found = re.fullmatch(rb"file content: this text is from file\nenv variable: MESSAGE=hello world\n"
-                             rb"(" + STAMP + rb"): ([0-9a-f]{64})\nPing / Pongs: (\d+)\n", body)
+        found = re.fullmatch(
+            rb"file content: this text is from file\nenv variable: MESSAGE=hello world\n"
+            rb"(" + STAMP + rb"): ([0-9a-f]{64})\nPing / Pongs: (\d+)\n",
+            body,
+        )
         assert found, body
         stamp, digest, pongs = found.groups()
         assert digest.decode() == sha256(stamp.decode())
@@ -143,8 +146,7 @@ def test_healthz_says_whether_pingpong_is_ready_and_does_not_count(page_settings
         assert get(page.port, "/healthz").status == 200
         assert away.pings == 0
     with page_of(page_settings, PINGPONG_URL=f"http://127.0.0.1:{free_port()}/ping") as page:
-        eventually(lambda: "refused" in get(page.port, "/healthz").text.lower()
-                   or "connect" in get(page.port, "/healthz").text.lower(), 10)
+        eventually(lambda: "refused" in get(page.port, "/healthz").text.lower() or "connect" in get(page.port, "/healthz").text.lower(), 10)
         assert get(page.port, "/healthz").status == 200
 
 
@@ -168,25 +170,47 @@ def test_without_pingpong_the_page_is_503_and_says_so(page_settings: dict[str, o
         assert took < 2 * PATIENCE
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"OK", b"{}", b"[]", b"42", b"null", b'{"pong":}', b'{"pong":"7"}', b'{"pong":-1}', b'{"pong":1.5}',
-    b'{"pong":1e99}', b'{"pong":99999999999999999999}', b'{"pong":7}garbage', b'{"pong":7', b'{"ping":7}',
-    b'{"pong":null}', b"\xff\xfe", b"{" * 2000, b'{"pong":7}' + b" " * 2_000_000,
-])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"OK",
+        b"{}",
+        b"[]",
+        b"42",
+        b"null",
+        b'{"pong":}',
+        b'{"pong":"7"}',
+        b'{"pong":-1}',
+        b'{"pong":1.5}',
+        b'{"pong":1e99}',
+        b'{"pong":99999999999999999999}',
+        b'{"pong":7}garbage',
+        b'{"pong":7',
+        b'{"ping":7}',
+        b'{"pong":null}',
+        b"\xff\xfe",
+        b"{" * 2000,
+        b'{"pong":7}' + b" " * 2_000_000,
+    ],
+)
 def test_nonsense_is_not_a_number(page_settings: dict[str, object], upstream, body: bytes) -> None:
     with page_of(page_settings, PINGPONG_URL=upstream(body).url()) as page:
         found = lines(page.port, 503)
         assert found[3].startswith("Ping / Pongs: ") and not re.search(r"Pongs: [\d-]", found[3])
 
 
-@pytest.mark.parametrize("reply", [
-    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 10\r\n\r\n{\"pong\":7}",
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
-    b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"pong\":7}",
-    b"nonsense\r\n\r\n",
-    b"",
-])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b'HTTP/1.1 500 Internal Server Error\r\nContent-Length: 10\r\n\r\n{"pong":7}',
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"pong":7}',
+        b"nonsense\r\n\r\n",
+        b"",
+    ],
+)
 def test_other_answers_are_not_a_number(page_settings: dict[str, object], upstream, reply: bytes) -> None:
     def answer(client: socket.socket, _: bytes) -> None:
         client.sendall(reply)
@@ -199,6 +223,7 @@ def test_other_answers_are_not_a_number(page_settings: dict[str, object], upstre
 
 def test_a_ping_is_not_sent_twice(page_settings: dict[str, object], upstream) -> None:
     """One that broke off may have been counted: the page says so, and does not try again."""
+
     def break_off(client: socket.socket, _: bytes) -> None:
         client.shutdown(socket.SHUT_RDWR)
 
@@ -267,6 +292,7 @@ def test_connections_are_kept_and_bounded(page_settings: dict[str, object], upst
 
 def test_a_ping_that_may_have_been_counted_is_not_asked_again(page_settings: dict[str, object], upstream) -> None:
     """A kept-alive connection that ends where its answer should be: the ping has been seen all the same."""
+
     def answer(client: socket.socket, _: bytes) -> None:
         if server.pings % 2 == 0:
             client.shutdown(socket.SHUT_RDWR)
@@ -300,8 +326,9 @@ def test_a_full_queue_is_503_at_once(page_settings: dict[str, object], upstream)
         client.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{"pong":7}')
 
     server = upstream(answer)
-    with page_of(page_settings, PINGPONG_URL=server.url(), UPSTREAM_TIMEOUT_MS=15000, UPSTREAM_CONNECTIONS_MAX=2,
-                 UPSTREAM_QUEUE_MAX=3) as page:
+    with page_of(
+        page_settings, PINGPONG_URL=server.url(), UPSTREAM_TIMEOUT_MS=15000, UPSTREAM_CONNECTIONS_MAX=2, UPSTREAM_QUEUE_MAX=3
+    ) as page:
         waiting = [Connection(page.port, timeout=30) for _ in range(10)]
         for expected, connection in enumerate(waiting, 1):
             connection.send_request("GET", "/log-output")

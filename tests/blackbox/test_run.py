@@ -37,11 +37,25 @@ class Run:
         descriptor, name = tempfile.mkstemp(prefix="run-output-")
         os.close(descriptor)
         self.output = Path(name)
-        env = {**clean_environment(), "BUILD_DIR": str(BUILD), "RUN_DIR": str(directory), "PGHOST": "nowhere.invalid",
-               "PINGPONG_PORT": str(pingpong_port), "READER_PORT": str(reader_port), **settings}
+        env = {
+            **clean_environment(),
+            "BUILD_DIR": str(BUILD),
+            "RUN_DIR": str(directory),
+            "PGHOST": "nowhere.invalid",
+            "PINGPONG_PORT": str(pingpong_port),
+            "READER_PORT": str(reader_port),
+            **settings,
+        }
         with open(self.output, "wb") as output:
-            self.process = subprocess.Popen([ROOT / "scripts" / "run"], env=env, stdin=subprocess.DEVNULL, stdout=output,
-                                            stderr=output, start_new_session=True, preexec_fn=as_from_a_terminal)
+            self.process = subprocess.Popen(
+                [ROOT / "scripts" / "run"],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                preexec_fn=as_from_a_terminal,
+            )
 
     def text(self) -> str:
         return self.output.read_text(errors="replace")
@@ -90,8 +104,12 @@ def test_it_runs_stops_and_keeps_the_count(directory: Path) -> None:
     for turn, number in enumerate((signal.SIGINT, signal.SIGTERM)):
         run = Run(directory, *ports, MESSAGE="hello test")
         text = run.await_page()
-        assert re.search(r"^file content: this text is from file\nenv variable: MESSAGE=hello test\n"
-                         rf"\S+Z: [0-9a-f]{{64}}\nPing / Pongs: {2 * turn + 1}\n", text, re.MULTILINE), text
+        assert re.search(
+            r"^file content: this text is from file\nenv variable: MESSAGE=hello test\n"
+            rf"\S+Z: [0-9a-f]{{64}}\nPing / Pongs: {2 * turn + 1}\n",
+            text,
+            re.MULTILINE,
+        ), text
         assert f"http://localhost:{ports[0]}/ping" in text and f"http://localhost:{ports[1]}/" in text
         assert pong(get(ports[0], "/ping")) == 2 * turn + 2
         pids = run.pids()

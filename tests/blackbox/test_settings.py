@@ -11,29 +11,73 @@ from programs import PROGRAMS, log_lines, run_sanitized, settings_of
 
 CONTRACT = {
     "pingpong": {
-        "PORT": "3001", "DB_HOST": "localhost", "DB_PORT": "5432", "DB_USER": "postgres", "DB_PASSWORD": "none",
-        "DB_PASSWORD_FILE": "none", "DB_NAME": "postgres", "DB_SSLMODE": "prefer", "DB_SSLROOTCERT": "none", "DB_CONNECT_TIMEOUT_MS": "1500",
-        "DB_TIMEOUT_MS": "1500", "PING_TIMEOUT_MS": "2000", "PING_QUEUE_MAX": "4096", "DRAIN_MS": "5000",
-        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "15360", "HTTP_IDLE_TIMEOUT_MS": "3660000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
-        "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",
+        "PORT": "3001",
+        "DB_HOST": "localhost",
+        "DB_PORT": "5432",
+        "DB_USER": "postgres",
+        "DB_PASSWORD": "none",
+        "DB_PASSWORD_FILE": "none",
+        "DB_NAME": "postgres",
+        "DB_SSLMODE": "prefer",
+        "DB_SSLROOTCERT": "none",
+        "DB_CONNECT_TIMEOUT_MS": "1500",
+        "DB_TIMEOUT_MS": "1500",
+        "PING_TIMEOUT_MS": "2000",
+        "PING_QUEUE_MAX": "4096",
+        "DRAIN_MS": "5000",
+        "HTTP_CONNECTIONS_MAX": "4096",
+        "HTTP_CONNECTION_BYTES": "15360",
+        "HTTP_IDLE_TIMEOUT_MS": "3660000",
+        "HTTP_REQUEST_TIMEOUT_MS": "10000",
+        "LOG_LEVEL": "info",
+        "ACCESS_LOG": "false",
+        "SHOW_IDENTITY": "true",
+        "POD_NAME": "none",
     },
     "writer": {
-        "INTERVAL_MS": "5000", "SHARED_FILE": "/usr/src/app/files/timestamp.txt", "SHARED_FILE_MAX_BYTES": "65536",
-        "STALE_AFTER_MS": "15000", "LOG_LEVEL": "info",
+        "INTERVAL_MS": "5000",
+        "SHARED_FILE": "/usr/src/app/files/timestamp.txt",
+        "SHARED_FILE_MAX_BYTES": "65536",
+        "STALE_AFTER_MS": "15000",
+        "LOG_LEVEL": "info",
     },
     "reader": {
-        "PORT": "3002", "SHARED_FILE": "/usr/src/app/files/timestamp.txt", "STALE_AFTER_MS": "15000",
-        "CONFIG_FILE": "/usr/src/app/config/information.txt", "MESSAGE": "none",
-        "PINGPONG_URL": "http://pingpong-svc:3001/ping", "UPSTREAM_CONNECT_TIMEOUT_MS": "500",
-        "UPSTREAM_TIMEOUT_MS": "2500", "UPSTREAM_CONNECTIONS_MAX": "32", "UPSTREAM_QUEUE_MAX": "4096",
-        "UPSTREAM_CONNECTION_AGE_MS": "30000", "UPSTREAM_BATCH_MAX": "256", "READY_REQUIRES_PINGPONG": "false", "DRAIN_MS": "5000",
-        "HTTP_CONNECTIONS_MAX": "4096", "HTTP_CONNECTION_BYTES": "15360", "HTTP_IDLE_TIMEOUT_MS": "3660000", "HTTP_REQUEST_TIMEOUT_MS": "10000",
-        "LOG_LEVEL": "info", "ACCESS_LOG": "false", "SHOW_IDENTITY": "true", "POD_NAME": "none",
+        "PORT": "3002",
+        "SHARED_FILE": "/usr/src/app/files/timestamp.txt",
+        "STALE_AFTER_MS": "15000",
+        "CONFIG_FILE": "/usr/src/app/config/information.txt",
+        "MESSAGE": "none",
+        "PINGPONG_URL": "http://pingpong-svc:3001/ping",
+        "UPSTREAM_CONNECT_TIMEOUT_MS": "500",
+        "UPSTREAM_TIMEOUT_MS": "2500",
+        "UPSTREAM_CONNECTIONS_MAX": "32",
+        "UPSTREAM_QUEUE_MAX": "4096",
+        "UPSTREAM_CONNECTION_AGE_MS": "30000",
+        "UPSTREAM_BATCH_MAX": "256",
+        "READY_REQUIRES_PINGPONG": "false",
+        "DRAIN_MS": "5000",
+        "HTTP_CONNECTIONS_MAX": "4096",
+        "HTTP_CONNECTION_BYTES": "15360",
+        "HTTP_IDLE_TIMEOUT_MS": "3660000",
+        "HTTP_REQUEST_TIMEOUT_MS": "10000",
+        "LOG_LEVEL": "info",
+        "ACCESS_LOG": "false",
+        "SHOW_IDENTITY": "true",
+        "POD_NAME": "none",
     },
     "witness": {
-        "PORT": "3003", "TARGET_URL": "http://pingpong-svc:3001/ping", "RATE": "10", "CLIENTS": "64",
-        "CONNECTIONS": "new", "CONNECTION_AGE_MS": "30000", "DURATION_S": "0", "TIMEOUT_MS": "5000",
-        "CONNECT_TIMEOUT_MS": "1000", "EXCLUSIVE": "false", "DRAIN_MS": "5000", "LOG_LEVEL": "info",
+        "PORT": "3003",
+        "TARGET_URL": "http://pingpong-svc:3001/ping",
+        "RATE": "10",
+        "CLIENTS": "64",
+        "CONNECTIONS": "new",
+        "CONNECTION_AGE_MS": "30000",
+        "DURATION_S": "0",
+        "TIMEOUT_MS": "5000",
+        "CONNECT_TIMEOUT_MS": "1000",
+        "EXCLUSIVE": "false",
+        "DRAIN_MS": "5000",
+        "LOG_LEVEL": "info",
         "ACCESS_LOG": "false",
     },
 }
@@ -41,8 +85,9 @@ CONTRACT = {
 
 def checked_settings() -> list[tuple[str, str, str]]:
     """Every setting that is not just any text, with a value that no kind of setting accepts."""
-    return [(program, name, accepted) for program in PROGRAMS
-            for name, (_, accepted, _) in settings_of(program).items() if accepted != "text"]
+    return [
+        (program, name, accepted) for program in PROGRAMS for name, (_, accepted, _) in settings_of(program).items() if accepted != "text"
+    ]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -79,8 +124,7 @@ def test_a_value_that_is_not_accepted_stops_the_start(program: str, name: str, a
     assert line["value"] == "no such value" and line["accepted"] == accepted
 
 
-@pytest.mark.parametrize("program, name, accepted", [
-    row for row in checked_settings() if row[2].startswith("a whole number")])
+@pytest.mark.parametrize("program, name, accepted", [row for row in checked_settings() if row[2].startswith("a whole number")])
 def test_numbers_out_of_range_are_not_accepted(program: str, name: str, accepted: str) -> None:
     low, high = map(int, re.findall(r"-?\d+", accepted))
     for value in (low - 1, high + 1):
@@ -94,14 +138,23 @@ def test_every_wrong_setting_is_named_at_once() -> None:
     assert {line["setting"] for line in log_lines(done.stderr) if line["level"] == "error"} == {"PORT", "DB_PORT"}
 
 
-@pytest.mark.parametrize("url, problem", [
-    ("nonsense", "no :// with a host"), ("http://", "host"), ("http:///ping", "host"),
-    ("http://host:99999/ping", "[Pp]ort"), ("http://user:Secr3t@host:99999/ping", "[Pp]ort"),
-    ("ftp://host/ping", "neither http:// nor https://"), ("ftp://user:Secr3t@host/", "neither http:// nor https://"),
-    ("user:Secr3t@host/ping", "no :// with a host"), ("http://user:Secr3t@/ping", "host"),
-    ("http://user:Secr3t@ho st/ping", "."), ("http://user:Secr3t@[::1/ping?token=Secr3t", "."),
-    ("http://user:Secr3t@host/" + 3000 * "x", "too long"),
-])
+@pytest.mark.parametrize(
+    "url, problem",
+    [
+        ("nonsense", "no :// with a host"),
+        ("http://", "host"),
+        ("http:///ping", "host"),
+        ("http://host:99999/ping", "[Pp]ort"),
+        ("http://user:Secr3t@host:99999/ping", "[Pp]ort"),
+        ("ftp://host/ping", "neither http:// nor https://"),
+        ("ftp://user:Secr3t@host/", "neither http:// nor https://"),
+        ("user:Secr3t@host/ping", "no :// with a host"),
+        ("http://user:Secr3t@/ping", "host"),
+        ("http://user:Secr3t@ho st/ping", "."),
+        ("http://user:Secr3t@[::1/ping?token=Secr3t", "."),
+        ("http://user:Secr3t@host/" + 3000 * "x", "too long"),
+    ],
+)
 def test_an_upstream_url_that_is_none_stops_the_start(url: str, problem: str) -> None:
     """What was wrong is said without the value, which may hold a password."""
     done = run_sanitized([BUILD / "reader"], {"PINGPONG_URL": url, "PORT": 0}, timeout=20)

@@ -15,8 +15,7 @@ SERVICE = Path(__file__).resolve().parents[1] / "faults" / "service.py"
 
 def in_own_network(command: str) -> subprocess.CompletedProcess[str]:
     try:
-        return subprocess.run(["unshare", "--net", sys.executable, "-B", SERVICE, command],
-                              capture_output=True, text=True, timeout=240)
+        return subprocess.run(["unshare", "--net", sys.executable, "-B", SERVICE, command], capture_output=True, text=True, timeout=240)
     except FileNotFoundError as error:
         pytest.skip(f"LEFT OUT, how views spread over pods: {error}")
 

@@ -115,12 +115,14 @@ def read_available(fd: int) -> str:
 
 @pytest.mark.parametrize("name", ["pingpong", "reader"])
 @pytest.mark.parametrize("make", [full_pipe, full_socket, stopped_terminal])
-def test_a_log_that_no_one_reads_stalls_nothing(name: str, make: Callable[[], tuple[int, int]],
-                                                database: Database) -> None:
+def test_a_log_that_no_one_reads_stalls_nothing(name: str, make: Callable[[], tuple[int, int]], database: Database) -> None:
     """Lines are dropped and counted, and once there is room the log says how many. What comes out is
     whole lines; only the last before a gap may be cut."""
-    running = (make_pingpong(database.env(ACCESS_LOG="true")) if name == "pingpong" else
-               make_reader({"ACCESS_LOG": "true", "PINGPONG_URL": "http://127.0.0.1:1/ping"}))
+    running = (
+        make_pingpong(database.env(ACCESS_LOG="true"))
+        if name == "pingpong"
+        else make_reader({"ACCESS_LOG": "true", "PINGPONG_URL": "http://127.0.0.1:1/ping"})
+    )
     ours, theirs = make()
     with started(running, stderr=theirs):
         ask(running, LOG_REQUESTS)
@@ -138,7 +140,7 @@ def test_a_log_that_no_one_reads_stalls_nothing(name: str, make: Callable[[], tu
     told = log_lines(lines[gap])[0]
     # Between the question for the metric and the next line, the question itself was logged.
     assert told["level"] == "warning" and missing <= told["lines"] <= missing + 1
-    log_lines("\n".join(lines[:gap - 1] + lines[gap:]))
+    log_lines("\n".join(lines[: gap - 1] + lines[gap:]))
 
 
 def test_other_users_of_a_terminal_are_left_alone() -> None:

@@ -98,8 +98,8 @@ def test_a_lone_view_is_a_ping_of_its_own(page_settings: dict[str, object], upst
 
 
 def test_each_of_many_views_has_its_own_number(page_settings: dict[str, object], database: Database) -> None:
-    with make_pingpong(database.env()) as running, \
-            page_of(page_settings, f"http://127.0.0.1:{running.port}/ping") as page:
+    with make_pingpong(database.env()) as running, page_of(page_settings, f"http://127.0.0.1:{running.port}/ping") as page:
+
         def viewer(_: int) -> list[int]:
             with Connection(page.port, timeout=30) as connection:
                 return [number(connection.request("GET", "/log-output")) for _ in range(40)]
@@ -130,16 +130,14 @@ def test_one_that_knows_only_single_pings_is_asked_so(page_settings: dict[str, o
     counter = Counter()
     server = upstream(counter.one)
     with page_of(page_settings, server, UPSTREAM_CONNECTIONS_MAX=2) as page:
-        seen = [found for one in in_threads(20, lambda _: [number(get(page.port, "/log-output")) for _ in range(5)])
-                for found in one]
+        seen = [found for one in in_threads(20, lambda _: [number(get(page.port, "/log-output")) for _ in range(5)]) for found in one]
     assert sorted(seen) == list(range(1, 101))
     # Those that were under way before the first was answered, and no more.
     assert server.pings == 100 and server.asked.count("/pings") < 10
 
 
 @pytest.mark.parametrize("body", [b'{"first":1,"last":1}', b'{"first":1,"last":9}', b'{"first":5,"last":1}', b'{"pong":3}', b"OK"])
-def test_numbers_that_are_not_as_many_as_asked_for_are_shown_to_no_one(page_settings: dict[str, object], upstream,
-                                                                       body: bytes) -> None:
+def test_numbers_that_are_not_as_many_as_asked_for_are_shown_to_no_one(page_settings: dict[str, object], upstream, body: bytes) -> None:
     counter = Counter()
     server = upstream(counter.one, lambda client, _: client.sendall(ok(body)))
     with page_of(page_settings, server, UPSTREAM_CONNECTIONS_MAX=1) as page:
@@ -219,14 +217,18 @@ def test_what_surely_was_not_counted_is_asked_again(page_settings: dict[str, obj
     assert server.pings == 12
 
 
-@pytest.mark.parametrize("status,body,counted", [
-    (b"503 Service Unavailable", b'{"error":"...; this ping may have been counted"}', "may have been counted"),
-    (b"503 Service Unavailable", b"upstream connect error", "may have been counted"),
-    (b"500 Internal Server Error", b"", "may have been counted"),
-    (b"404 Not Found", b"", "was not counted"),
-])
-def test_another_answer_is_not_asked_for_again(page_settings: dict[str, object], upstream, status: bytes, body: bytes,
-                                               counted: str) -> None:
+@pytest.mark.parametrize(
+    "status,body,counted",
+    [
+        (b"503 Service Unavailable", b'{"error":"...; this ping may have been counted"}', "may have been counted"),
+        (b"503 Service Unavailable", b"upstream connect error", "may have been counted"),
+        (b"500 Internal Server Error", b"", "may have been counted"),
+        (b"404 Not Found", b"", "was not counted"),
+    ],
+)
+def test_another_answer_is_not_asked_for_again(
+    page_settings: dict[str, object], upstream, status: bytes, body: bytes, counted: str
+) -> None:
     server = upstream(lambda client, _: client.sendall(ok(body, b"HTTP/1.1 " + status)))
     with page_of(page_settings, server) as page:
         answer = get(page.port, "/log-output")
@@ -274,8 +276,18 @@ def field(head: str, name: str) -> str | None:
 
 def test_headers_to_be_followed_by_are_passed_on(page_settings: dict[str, object], upstream) -> None:
     server = upstream(b'{"pong":7}')
-    sent = {"traceparent": PARENT, "tracestate": "a=1,b@c=2", "baggage": "user=alice", "x-request-id": "r-1", "b3": "0",
-            "x-b3-traceid": "a" * 32, "x-b3-spanid": "b" * 16, "x-b3-parentspanid": "c" * 16, "x-b3-sampled": "1", "x-b3-flags": "0"}
+    sent = {
+        "traceparent": PARENT,
+        "tracestate": "a=1,b@c=2",
+        "baggage": "user=alice",
+        "x-request-id": "r-1",
+        "b3": "0",
+        "x-b3-traceid": "a" * 32,
+        "x-b3-spanid": "b" * 16,
+        "x-b3-parentspanid": "c" * 16,
+        "x-b3-sampled": "1",
+        "x-b3-flags": "0",
+    }
     with page_of(page_settings, server) as page:
         get(page.port, "/log-output", sent)
         get(page.port, "/log-output")
@@ -287,14 +299,24 @@ def test_headers_to_be_followed_by_are_passed_on(page_settings: dict[str, object
     assert TRACE_ID not in field(second, "traceparent")
 
 
-@pytest.mark.parametrize("name,value", [
-    ("tracestate", "a=" + "x" * 1023), ("tracestate", "no equals"), ("tracestate", "A=1"), ("baggage", "a=" + "x" * 1023),
-    ("x-request-id", "x" * 257), ("b3", "x" * 257), ("x-b3-traceid", "x" * 65), ("x-b3-flags", "x" * 17)])
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("tracestate", "a=" + "x" * 1023),
+        ("tracestate", "no equals"),
+        ("tracestate", "A=1"),
+        ("baggage", "a=" + "x" * 1023),
+        ("x-request-id", "x" * 257),
+        ("b3", "x" * 257),
+        ("x-b3-traceid", "x" * 65),
+        ("x-b3-flags", "x" * 17),
+    ],
+)
 def test_one_that_is_too_long_or_malformed_is_left_out(page_settings: dict[str, object], upstream, name: str, value: str) -> None:
     server = upstream(b'{"pong":7}')
     with page_of(page_settings, server) as page:
         assert number(get(page.port, "/log-output", {"traceparent": PARENT, name: value})) == 7
-    head, = pings_heads(server)
+    (head,) = pings_heads(server)
     assert field(head, name) is None and TRACE_ID in field(head, "traceparent")
 
 
@@ -302,10 +324,12 @@ def test_one_that_is_too_long_or_malformed_is_left_out(page_settings: dict[str, 
 def test_space_around_a_header_is_no_part_of_it(page_settings: dict[str, object], upstream, before: str, after: str) -> None:
     server = upstream(b'{"pong":7}')
     with page_of(page_settings, server) as page, Connection(page.port) as connection:
-        connection.send(f"GET /log-output HTTP/1.1\r\nHost: a\r\ntraceparent:{before}{PARENT}{after}\r\n"
-                        f"tracestate:{before}a=1{after}\r\ntracestate:{before}b@=2{after}\r\n\r\n".encode())
+        connection.send(
+            f"GET /log-output HTTP/1.1\r\nHost: a\r\ntraceparent:{before}{PARENT}{after}\r\n"
+            f"tracestate:{before}a=1{after}\r\ntracestate:{before}b@=2{after}\r\n\r\n".encode()
+        )
         assert number(connection.read_response()) == 7
-    head, = pings_heads(server)
+    (head,) = pings_heads(server)
     assert TRACE_ID in field(head, "traceparent") and field(head, "tracestate") == "a=1,b@=2"
 
 
@@ -314,11 +338,12 @@ def test_two_traceparents_are_none(page_settings: dict[str, object], upstream) -
     other = PARENT.replace("0af7", "1af7")
     with page_of(page_settings, server, ACCESS_LOG="true") as page:
         with Connection(page.port) as connection:
-            connection.send(f"GET /log-output HTTP/1.1\r\nHost: a\r\ntraceparent: {PARENT}\r\ntraceparent: {other}\r\n"
-                            f"tracestate: a=1\r\n\r\n".encode())
+            connection.send(
+                f"GET /log-output HTTP/1.1\r\nHost: a\r\ntraceparent: {PARENT}\r\ntraceparent: {other}\r\ntracestate: a=1\r\n\r\n".encode()
+            )
             assert number(connection.read_response()) == 7
         log = page.stderr()
-    head, = pings_heads(server)
+    (head,) = pings_heads(server)
     assert TRACE_ID[4:] not in head and field(head, "tracestate") is None and TRACE_ID[4:] not in log
 
 

@@ -140,10 +140,20 @@ def test_4500_that_withhold_anything_keep_nobody_out(daemon: Program) -> None:
         assert get(full.port, "/livez", timeout=240).status == 200
 
 
-@pytest.mark.parametrize("data", [
-    HALF_BODY, HALF_HEAD, b"", CHUNKED, CHUNKED + b"3\r\nab", STUCK,
-    b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n", LIVEZ + HALF_BODY,
-], ids=["half a body", "half a head", "silence", "a chunk", "half a chunk", "a chunk's size", "a body", "a second body"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        HALF_BODY,
+        HALF_HEAD,
+        b"",
+        CHUNKED,
+        CHUNKED + b"3\r\nab",
+        STUCK,
+        b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
+        LIVEZ + HALF_BODY,
+    ],
+    ids=["half a body", "half a head", "silence", "a chunk", "half a chunk", "a chunk's size", "a body", "a second body"],
+)
 def test_whatever_others_withhold_a_newcomer_is_answered(daemon: Program, data: bytes) -> None:
     """At once, not when a deadline makes room: these are far."""
     with like(daemon, HTTP_CONNECTIONS_MAX=32) as full, senders(full.port, 32, data):
@@ -174,10 +184,18 @@ def test_an_answer_that_is_not_taken_is_given_up(daemon: Program) -> None:
             eventually(lambda: held(running.port) == (0, 0), 15, "the request given up")
 
 
-@pytest.mark.parametrize("data", [
-    HALF_BODY, HALF_HEAD, CHUNKED + b"3\r\nab", STUCK, CHUNKED + b"5;" + b"1" * 70000,
-    CHUNKED + b"0\r\nX: " + b"y" * 70000,
-], ids=["half a body", "half a head", "half a chunk", "a chunk's size", "a longer one", "a trailer"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        HALF_BODY,
+        HALF_HEAD,
+        CHUNKED + b"3\r\nab",
+        STUCK,
+        CHUNKED + b"5;" + b"1" * 70000,
+        CHUNKED + b"0\r\nX: " + b"y" * 70000,
+    ],
+    ids=["half a body", "half a head", "half a chunk", "a chunk's size", "a longer one", "a trailer"],
+)
 def test_nothing_is_kept_of_clients_that_have_gone(daemon: Program, data: bytes) -> None:
     """Their end is enough, whatever the HTTP library says or does about it. Then SIGTERM takes no longer
     than usual, and the exit status is 0, which leaving the block asserts."""

@@ -47,8 +47,7 @@ class StandIn(Upstream):
             raise OSError("no answer, on purpose")
         status, body = said if isinstance(said, tuple) else (200, said if isinstance(said, bytes) else {"pong": said})
         version = self.version(index)
-        head = (f"HTTP/1.1 {status} Said\r\nLog-Pong-Version: {version}\r\nLog-Pong-Commit: abc\r\n"
-                f"Log-Pong-Instance: pod-{version}")
+        head = f"HTTP/1.1 {status} Said\r\nLog-Pong-Version: {version}\r\nLog-Pong-Commit: abc\r\nLog-Pong-Instance: pod-{version}"
         client.sendall(ok(body if isinstance(body, bytes) else json.dumps(body).encode(), head.encode()))
 
     def close(self) -> None:
@@ -114,7 +113,8 @@ BROKEN = [
 @pytest.mark.parametrize("connections", ["new", "kept"])
 @pytest.mark.parametrize("answers, exclusive, kind, number", BROKEN)
 def test_a_broken_promise_is_found_with_the_answer_that_breaks_it(
-        stand_in, answers: list, exclusive: bool, kind: str, number: int | None, connections: str) -> None:
+    stand_in, answers: list, exclusive: bool, kind: str, number: int | None, connections: str
+) -> None:
     """No request behind that one is answered before it is found."""
     server = stand_in(answers)
     with witness(server.url(), **ONE, EXCLUSIVE=str(exclusive).lower(), CONNECTIONS=connections) as running:
@@ -167,11 +167,9 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("answer, outcome, reason", FAILURES)
-def test_an_outage_is_told_with_its_first_failure_and_its_end(stand_in, answer: object, outcome: str, reason: str
-                                                              ) -> None:
+def test_an_outage_is_told_with_its_first_failure_and_its_end(stand_in, answer: object, outcome: str, reason: str) -> None:
     """Answers 1 and 2, a failure, then version 2 answers on."""
-    server = stand_in(lambda index: answer if index == 2 else index + 1,
-                      version=lambda index: "1.0.0" if index < 2 else "2.0.0")
+    server = stand_in(lambda index: answer if index == 2 else index + 1, version=lambda index: "1.0.0" if index < 2 else "2.0.0")
     with witness(server.url(), CLIENTS=1, RATE=20, TIMEOUT_MS=2000) as running:
         began = first(running, "outage_began")
         assert began["failed"] == reason and began["before"]["version"] == "1.0.0"
@@ -182,8 +180,9 @@ def test_an_outage_is_told_with_its_first_failure_and_its_end(stand_in, answer: 
         samples = metrics(running.port)
         assert samples["witness_outages_total"] == 1 and samples["witness_outage"] == 0
         assert samples["witness_outage_seconds_total"] == pytest.approx(ended["seconds"], abs=0.002)
-        assert sum(value for key, value in samples.items()
-                   if key.startswith("witness_requests_total") and f'result="{outcome}"' in key) >= 1
+        assert (
+            sum(value for key, value in samples.items() if key.startswith("witness_requests_total") and f'result="{outcome}"' in key) >= 1
+        )
         server.close()
         verdict = end(running, 0)
         assert verdict["outages"]["count"] >= 1 and verdict[outcome] >= 1
@@ -213,6 +212,7 @@ def test_no_request_is_repeated(stand_in, connections: str) -> None:
 
 def test_a_stall_counts_in_the_latency_of_all_that_were_planned(stand_in) -> None:
     """An open loop: 0.8 s without an answer delay 40 requests of 50 a second, not one."""
+
     def script(index: int) -> int:
         if index == 10:
             time.sleep(0.8)
@@ -231,11 +231,12 @@ def test_versions_appear_and_go(stand_in) -> None:
     server = stand_in(lambda index: index + 1, version=lambda index: "2.0.0" if 50 <= index < 100 and index % 5 == 0 else "1.0.0")
     with witness(server.url(), RATE=50, CLIENTS=1) as running:
         eventually(lambda: lines(running, "version_gone"), 60, "the second version gone")
-        found = [(line["event"], line["version"], line["answering"]) for line in lines(running)
-                 if line["event"].startswith("version_")]
-        assert found == [("version_appeared", "1.0.0", ["1.0.0 (abc)"]),
-                         ("version_appeared", "2.0.0", ["1.0.0 (abc)", "2.0.0 (abc)"]),
-                         ("version_gone", "2.0.0", ["1.0.0 (abc)"])]
+        found = [(line["event"], line["version"], line["answering"]) for line in lines(running) if line["event"].startswith("version_")]
+        assert found == [
+            ("version_appeared", "1.0.0", ["1.0.0 (abc)"]),
+            ("version_appeared", "2.0.0", ["1.0.0 (abc)", "2.0.0 (abc)"]),
+            ("version_gone", "2.0.0", ["1.0.0 (abc)"]),
+        ]
         assert metrics(running.port)['witness_requests_total{result="ok",version="2.0.0",commit="abc"}'] == 10
         verdict = end(running, 0)
         assert {row["version"]: row["answered"] for row in verdict["versions"]}["2.0.0"] == 10
@@ -356,8 +357,7 @@ def test_restarts_of_the_real_thing_break_no_promise(own_cluster, connections: s
 def test_restarts_seen_through_the_page_break_no_promise(own_cluster, page_settings: dict[str, object]) -> None:
     database = Database(own_cluster)
     with make_pingpong(database.env()) as target:
-        with make_reader({**page_settings, "PINGPONG_URL": f"http://127.0.0.1:{target.port}/ping"},
-                         ready="/healthz") as page:
+        with make_reader({**page_settings, "PINGPONG_URL": f"http://127.0.0.1:{target.port}/ping"}, ready="/healthz") as page:
             with witness(f"http://127.0.0.1:{page.port}/log-output", RATE=100, EXCLUSIVE="true") as running:
                 eventually(lambda: get(running.port, "/verdict").json()["ok"] > 20, 20, "answers")
                 restarted(own_cluster, target)

@@ -42,7 +42,7 @@ def test_the_first_line_comes_at_once_and_is_now(tmp_path: Path) -> None:
     with writer(path, INTERVAL_MS=60000):
         eventually(path.exists, 5, "the first line")
         eventually(lambda: path.stat().st_size == 25, 5, "a whole line")
-        line, = lines_of(path)
+        (line,) = lines_of(path)
         assert abs(seconds(line) - time.time()) < 10
 
 

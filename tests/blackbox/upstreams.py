@@ -19,8 +19,7 @@ class Upstream:
     """A pingpong that answers what a test tells it to; counts what it was asked. Without ``several`` it
     does not know /pings, as the original does not."""
 
-    def __init__(self, answer: Callable[[socket.socket, bytes], None],
-                 several: Callable[[socket.socket, int], None] | None = None):
+    def __init__(self, answer: Callable[[socket.socket, bytes], None], several: Callable[[socket.socket, int], None] | None = None):
         self.answer = answer
         self.several = several
         self.asked: list[str] = []
@@ -65,7 +64,7 @@ class Upstream:
                     length = re.search(rb"\r\nContent-Length: (\d+)", first)
                     while length and len(head) < int(length[1]):
                         head += client.recv(65536)
-                    body, head = (head[:int(length[1])], head[int(length[1]):]) if length else (b"", head)
+                    body, head = (head[: int(length[1])], head[int(length[1]) :]) if length else (b"", head)
                     if path == "/ping":
                         self.answer(client, first)
                     elif path == "/pings" and self.several is None:
@@ -94,8 +93,9 @@ def upstream() -> Iterator[Callable[..., Upstream]]:
     """Makes them; a body in bytes stands for a 200 with it."""
     made: list[Upstream] = []
 
-    def make(answer: Callable[[socket.socket, bytes], None] | bytes,
-             several: Callable[[socket.socket, int], None] | None = None) -> Upstream:
+    def make(
+        answer: Callable[[socket.socket, bytes], None] | bytes, several: Callable[[socket.socket, int], None] | None = None
+    ) -> Upstream:
         if isinstance(answer, bytes):
             body = answer
             answer = lambda client, _: client.sendall(ok(body))  # noqa: E731

@@ -13,9 +13,18 @@ from selenium.webdriver.chrome.service import Service
 
 from harness.process import eventually
 
-_FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-          "--hide-scrollbars"]
+_FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--hide-scrollbars",
+]
 
 # Kept from before the document's first byte: what it may not do, and what is read out.
 _WATCH = """
@@ -60,11 +69,14 @@ class Chromium:
     def look(self, size: tuple[int, int] = DESKTOP, dark: bool = False, still: bool = False) -> None:
         """The window's size, the colours and whether less should move."""
         width, height = size
-        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1,
-                     mobile=width < 600)
-        self.command("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"}])
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+        self.command(
+            "Emulation.setEmulatedMedia",
+            features=[
+                {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
+                {"name": "prefers-reduced-motion", "value": "reduce" if still else "no-preference"},
+            ],
+        )
 
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
@@ -84,8 +96,7 @@ class Chromium:
 
     def rate(self, value: int) -> None:
         """As a drag of the slider does."""
-        self.run("const rate = document.getElementById('rate'); rate.value = arguments[0];"
-                 "rate.dispatchEvent(new Event('input'))", value)
+        self.run("const rate = document.getElementById('rate'); rate.value = arguments[0];rate.dispatchEvent(new Event('input'))", value)
 
     def marks(self) -> list[dict[str, str]]:
         """The marks of the answers: their form, colour and label."""
@@ -101,8 +112,7 @@ class Chromium:
         return {name: int(percent.split()[0]) for name, percent in rows}
 
     def wait(self, element_id: str, least: int, timeout: float = 60) -> int:
-        return eventually(lambda: (found := self.number(element_id)) >= least and found, timeout,
-                          f"{element_id} of at least {least}", 0.1)
+        return eventually(lambda: (found := self.number(element_id)) >= least and found, timeout, f"{element_id} of at least {least}", 0.1)
 
     def complaints(self) -> list[str]:
         """What the console holds, but for failed answers, which a browser notes itself, and what the policy refused."""

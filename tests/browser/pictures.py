@@ -70,9 +70,17 @@ def main(directory: Path) -> None:
         bad = database.env(POD_NAME=CANARY, FAULTS="allowed", FAULT_DELAY_MS=250)
         canary = stack.enter_context(Program([BUILD / "next" / "pingpong"], bad, ready="/healthz")).port
         balancer = stack.enter_context(Balancer(stable))
-        page = stack.enter_context(reader({
-            "SHARED_FILE": shared, "CONFIG_FILE": files / "information.txt", "MESSAGE": "hello world",
-            "PINGPONG_URL": balancer.url, "POD_NAME": "log-output-7c9f6d5b8-4kq2p"}))
+        page = stack.enter_context(
+            reader(
+                {
+                    "SHARED_FILE": shared,
+                    "CONFIG_FILE": files / "information.txt",
+                    "MESSAGE": "hello world",
+                    "PINGPONG_URL": balancer.url,
+                    "POD_NAME": "log-output-7c9f6d5b8-4kq2p",
+                }
+            )
+        )
         eventually(shared.exists, 10, "the writer's first line")
         play(stack.enter_context(Chromium(SIZE, still=True)), page, balancer, stable, canary, directory)
 

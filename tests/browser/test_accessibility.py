@@ -19,11 +19,13 @@ AXE = Path(os.environ.get("AXE", "build/browser/node_modules/axe-core/axe.min.js
 def findings(browser: Chromium) -> list[str]:
     """Serious ones and worse. axe runs in the page's own world, where the policy lets the driver in."""
     browser.run(AXE.read_text() + "; window.axe = axe;")
-    report = browser.driver.execute_async_script(
-        "const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done)")
+    report = browser.driver.execute_async_script("const done = arguments[0]; axe.run(document, {resultTypes: ['violations']}).then(done)")
     assert report["testEngine"]["name"] == "axe-core" and len(report["passes"]) > 10
-    return [f"{found['id']}: {found['help']}: {found['nodes'][0]['html']}" for found in report["violations"]
-            if found["impact"] in ("serious", "critical")]
+    return [
+        f"{found['id']}: {found['help']}: {found['nodes'][0]['html']}"
+        for found in report["violations"]
+        if found["impact"] in ("serious", "critical")
+    ]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

@@ -22,8 +22,7 @@ Make = Callable[..., Program]
 
 
 @pytest.mark.parametrize("path", ["/", "/log-output"])
-def test_loading_counts_nothing_and_one_ping_shows_the_four_lines(
-        browser: Chromium, page: Program, database: Database, path: str) -> None:
+def test_loading_counts_nothing_and_one_ping_shows_the_four_lines(browser: Chromium, page: Program, database: Database, path: str) -> None:
     browser.open(page.port, path)
     time.sleep(2.5)  # more than twice as long as the page's own clock takes
     assert database.count() == 0 and browser.marks() == [] and browser.text("rate-shown") == "off"
@@ -48,8 +47,10 @@ def test_two_versions_have_two_colours_and_their_shares(browser: Chromium, page_
         shares = browser.shares()
         assert set(shares) == {"1.0.0", "2.0.0"} and 17 <= shares["2.0.0"] <= 23 and 77 <= shares["1.0.0"] <= 83
         marks = browser.marks()
-        by_version = {version: {(mark["form"], mark["shape"], mark["colour"]) for mark in marks
-                                if f"version {version} on pingpong-" in mark["label"]} for version in shares}
+        by_version = {
+            version: {(mark["form"], mark["shape"], mark["colour"]) for mark in marks if f"version {version} on pingpong-" in mark["label"]}
+            for version in shares
+        }
         assert all(len(looks) == 1 for looks in by_version.values()), "a version looks the same everywhere"
         (old_look,), (new_look,) = by_version.values()
         assert all(a != b for a, b in zip(old_look, new_look)), "colour and form differ"
@@ -65,9 +66,11 @@ def test_two_versions_have_two_colours_and_their_shares(browser: Chromium, page_
 
 def test_pods_of_one_build_with_other_settings_differ(browser: Chromium, page_of: Make, database: Database) -> None:
     """Their names say so: the hash of the pod's template is in them."""
-    with pingpong(database.env(POD_NAME="pingpong-rollout-59c8f9b6c4-2xkqv")) as stable, \
-            pingpong(database.env(POD_NAME="pingpong-rollout-7bd4d6f5f9-hm4pc")) as canary, \
-            Balancer([stable.port, canary.port]) as balancer:
+    with (
+        pingpong(database.env(POD_NAME="pingpong-rollout-59c8f9b6c4-2xkqv")) as stable,
+        pingpong(database.env(POD_NAME="pingpong-rollout-7bd4d6f5f9-hm4pc")) as canary,
+        Balancer([stable.port, canary.port]) as balancer,
+    ):
         browser.open(page_of(balancer.url).port).rate(20)
         browser.wait("answered", 40)
         browser.rate(0)
@@ -136,16 +139,16 @@ def test_numbers_that_go_back_are_shouted_and_late_ones_are_not(browser: Chromiu
 
     with StandIn(number) as upstream:
         browser.open(page_of(upstream.url, UPSTREAM_TIMEOUT_MS=20000).port)
-        browser.click("once")                  # number 10, which will be late
+        browser.click("once")  # number 10, which will be late
         assert arrived.wait(20)
-        browser.click("once")                  # number 20, at once
+        browser.click("once")  # number 20, at once
         browser.wait("answered", 1)
         release.set()
         browser.wait("answered", 2)
         assert browser.number("backwards") == 0 and browser.text("alarm") == ""
         browser.click("once")
-        browser.wait("answered", 3)            # number 30
-        browser.click("once")                  # number 2
+        browser.wait("answered", 3)  # number 30
+        browser.click("once")  # number 2
         browser.wait("backwards", 1)
         assert "Number 2 came after 30!" in browser.text("alarm")
 
@@ -212,8 +215,7 @@ def test_it_works_by_keyboard_alone(browser: Chromium, page: Program) -> None:
     assert browser.text("detail").startswith("number 2 · ")
     press(Keys.HOME)
     assert browser.text("detail") == first
-    outline = browser.run("document.getElementById('once').focus();"
-                          "return getComputedStyle(document.activeElement).outlineStyle")
+    outline = browser.run("document.getElementById('once').focus();return getComputedStyle(document.activeElement).outlineStyle")
     assert outline != "none"
 
 

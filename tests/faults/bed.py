@@ -40,9 +40,17 @@ class Bed:
     probed       whether /healthz has to answer all the time (not if pingpong itself is stopped)
     """
 
-    def __init__(self, cluster: Cluster, result: Result, *, proxied: bool = False,
-                 env: Mapping[str, object] | None = None, connections: int = 60, think: float = 0.02,
-                 probed: bool = True):
+    def __init__(
+        self,
+        cluster: Cluster,
+        result: Result,
+        *,
+        proxied: bool = False,
+        env: Mapping[str, object] | None = None,
+        connections: int = 60,
+        think: float = 0.02,
+        probed: bool = True,
+    ):
         self.cluster, self.result = cluster, result
         self.database = f"faults_{next(_databases)}"
         self.env = {"DRAIN_MS": 500, "LOG_LEVEL": "warning", **(env or {})}
@@ -183,13 +191,13 @@ class Bed:
     def _judge_probes(self, name: str) -> None:
         """/healthz answers within a second whatever the database does."""
         probes = self.load.probes.get(name, [])
-        slow = [probe for probe in probes
-                if probe.end - probe.start - self.load.lag(probe.start, probe.end) > PROBE_WITHIN_S]
+        slow = [probe for probe in probes if probe.end - probe.start - self.load.lag(probe.start, probe.end) > PROBE_WITHIN_S]
         slow += [probe for probe in probes if probe.status == 0 and probe.end - probe.start <= PROBE_WITHIN_S]  # refused
         if slow:
             longest = max(probe.end - probe.start for probe in slow)
-            self.result.violations.append(f"{name}: {len(slow)} of {len(probes)} health checks had no answer within "
-                                          f"{PROBE_WITHIN_S} s (longest {longest:.2f} s)")
+            self.result.violations.append(
+                f"{name}: {len(slow)} of {len(probes)} health checks had no answer within {PROBE_WITHIN_S} s (longest {longest:.2f} s)"
+            )
 
     def failed(self) -> int:
         """How many pings and reads had no proper answer so far."""

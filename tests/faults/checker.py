@@ -32,10 +32,19 @@ def check(requests: Sequence[Request], initial: int, final: int, losses: Sequenc
     passed = {id(request) for request in excluded(requests, losses)}
     rest = [request for request in requests if id(request) not in passed]
     pings = [request for request in rest if not request.read]
-    return [*well_formed(requests), *unique(pings), *within(pings, initial, final), *real_time_order(rest),
-            *total(pings, initial, final), *gaps_explained(pings, initial, final),
-            *(sentence for server in _servers(requests, losses)
-              for sentence in (*unique([request for request in server if not request.read]), *real_time_order(server)))]
+    return [
+        *well_formed(requests),
+        *unique(pings),
+        *within(pings, initial, final),
+        *real_time_order(rest),
+        *total(pings, initial, final),
+        *gaps_explained(pings, initial, final),
+        *(
+            sentence
+            for server in _servers(requests, losses)
+            for sentence in (*unique([request for request in server if not request.read]), *real_time_order(server))
+        ),
+    ]
 
 
 def excluded(requests: Sequence[Request], losses: Sequence[Loss]) -> list[Request]:
@@ -59,8 +68,11 @@ def excluded(requests: Sequence[Request], losses: Sequence[Loss]) -> list[Reques
 def _servers(requests: Sequence[Request], losses: Sequence[Loss]) -> list[list[Request]]:
     """What was asked and answered between two losses; nothing if there was none."""
     bounds = [float("-inf"), *(loss.at for loss in losses), float("inf")]
-    return [[request for request in requests if since <= request.start and request.end < until]
-            for since, until in zip(bounds, bounds[1:])] if losses else []
+    return (
+        [[request for request in requests if since <= request.start and request.end < until] for since, until in zip(bounds, bounds[1:])]
+        if losses
+        else []
+    )
 
 
 def well_formed(requests: Sequence[Request]) -> list[str]:
@@ -68,8 +80,11 @@ def well_formed(requests: Sequence[Request]) -> list[str]:
     wrong = [request for request in requests if request.outcome is Outcome.WRONG]
     backwards = [request for request in requests if request.end < request.start]
     numberless = [request for request in answered(requests) if request.number is None]
-    return [*_first("answers outside the contract", wrong), *_first("requests that end before they start", backwards),
-            *_first("answers without a number", numberless)]
+    return [
+        *_first("answers outside the contract", wrong),
+        *_first("requests that end before they start", backwards),
+        *_first("answers without a number", numberless),
+    ]
 
 
 def unique(pings: Sequence[Request]) -> list[str]:

@@ -130,6 +130,7 @@ class Load:
         def put() -> None:
             self.replicas[name] = port
             self._probers[name] = self._loop.create_task(self._prober(name, port))
+
         self._loop.call_soon_threadsafe(put)
 
     def remove(self, name: str) -> None:
@@ -149,16 +150,23 @@ class Load:
 
     def first_acknowledged(self, name: str, after: float, timeout: float = 15.0) -> float:
         """When that replica first acknowledged a ping sent at ``after`` or later."""
-        return self._first(lambda: [request.end for request in list(self.requests)
-                                    if request.start >= after and request.replica == name
-                                    and request.outcome is Outcome.ANSWERED and not request.read],
-                           f"{name} acknowledged no ping within {timeout} s", timeout)
+        return self._first(
+            lambda: [
+                request.end
+                for request in list(self.requests)
+                if request.start >= after and request.replica == name and request.outcome is Outcome.ANSWERED and not request.read
+            ],
+            f"{name} acknowledged no ping within {timeout} s",
+            timeout,
+        )
 
     def first_probe(self, name: str, status: int, after: float, timeout: float = 15.0) -> float:
         """When /healthz of that replica, asked at ``after`` or later, first answered ``status``."""
-        return self._first(lambda: [probe.end for probe in list(self.probes[name])
-                                    if probe.start >= after and probe.status == status],
-                           f"/healthz of {name} was not {status} within {timeout} s", timeout)
+        return self._first(
+            lambda: [probe.end for probe in list(self.probes[name]) if probe.start >= after and probe.status == status],
+            f"/healthz of {name} was not {status} within {timeout} s",
+            timeout,
+        )
 
     def lag(self, start: float, end: float) -> float:
         """For how much of that time these clients themselves were kept from running: what a busy

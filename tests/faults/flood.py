@@ -21,8 +21,7 @@ class Flood:
 
     async def open(self, count: int) -> None:
         for start in range(0, count, STEP):
-            opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", self.port)
-                                            for _ in range(min(STEP, count - start))))
+            opened = await asyncio.gather(*(asyncio.open_connection("127.0.0.1", self.port) for _ in range(min(STEP, count - start))))
             self.connections += [Connection("flood", reader, writer) for reader, writer in opened]
 
     async def wave(self) -> list[Request]:
@@ -75,6 +74,7 @@ async def vanish(port: int, count: int, waiting, reset: bool) -> list[Request]:
 async def dribble(port: int, count: int, head: bytes, piece: bytes, interval: float, patience: float) -> list[float]:
     """Opens connections that send head and then piece after piece (or nothing, if it is empty), and
     says after how many seconds each was closed by the server; patience if it was not."""
+
     async def one() -> float:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         start = time.monotonic()

@@ -9,11 +9,11 @@ from typing import Iterable
 
 class Outcome(Enum):
     ANSWERED = "answered"  # 200 with a number
-    UNKNOWN = "unknown"    # 503: it may or may not have been counted
-    REFUSED = "refused"    # 503: it was certainly not counted
-    LOST = "lost"          # sent, then the connection broke or the client gave up
-    UNSENT = "unsent"      # no connection: nothing was sent
-    WRONG = "wrong"        # an answer the contract does not know
+    UNKNOWN = "unknown"  # 503: it may or may not have been counted
+    REFUSED = "refused"  # 503: it was certainly not counted
+    LOST = "lost"  # sent, then the connection broke or the client gave up
+    UNSENT = "unsent"  # no connection: nothing was sent
+    WRONG = "wrong"  # an answer the contract does not know
 
 
 #: Requests with these outcomes may have been counted without the client having the number.
@@ -29,7 +29,7 @@ class Request:
     end: float
     outcome: Outcome
     number: int | None = None
-    read: bool = False      # GET /count: it shows the count and adds nothing
+    read: bool = False  # GET /count: it shows the count and adds nothing
     replica: str = ""
     detail: str = ""
 

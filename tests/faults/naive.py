@@ -24,16 +24,24 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psycopg2
 
 MISTAKE = os.environ["NAIVE"]
-DATABASE = {"host": os.environ["DB_HOST"], "port": os.environ["DB_PORT"], "user": os.environ["DB_USER"],
-            "password": os.environ["DB_PASSWORD"], "dbname": os.environ["DB_NAME"], "connect_timeout": 2,
-            "target_session_attrs": "read-write"}
+DATABASE = {
+    "host": os.environ["DB_HOST"],
+    "port": os.environ["DB_PORT"],
+    "user": os.environ["DB_USER"],
+    "password": os.environ["DB_PASSWORD"],
+    "dbname": os.environ["DB_NAME"],
+    "connect_timeout": 2,
+    "target_session_attrs": "read-write",
+}
 if MISTAKE == "first":
     DATABASE.update({name: DATABASE[name].partition(",")[0] for name in ("host", "port")})
 if MISTAKE == "local":
     DATABASE["options"] = "-c synchronous_commit=local"
 RETRY_S = 0.2
-MAKE_TABLE = ("CREATE TABLE IF NOT EXISTS counters (id int PRIMARY KEY CHECK (id = 1), count bigint NOT NULL);"
-              "INSERT INTO counters VALUES (1, 0) ON CONFLICT DO NOTHING")
+MAKE_TABLE = (
+    "CREATE TABLE IF NOT EXISTS counters (id int PRIMARY KEY CHECK (id = 1), count bigint NOT NULL);"
+    "INSERT INTO counters VALUES (1, 0) ON CONFLICT DO NOTHING"
+)
 UPDATE = "UPDATE counters SET count = count + 1 RETURNING count"
 
 lock = threading.Lock()

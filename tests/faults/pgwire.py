@@ -41,11 +41,11 @@ class Framer:
         start = 0 if self.untyped else 1
         if len(self.buffer) < start + 4:
             return None
-        end = start + int.from_bytes(self.buffer[start:start + 4], "big")
+        end = start + int.from_bytes(self.buffer[start : start + 4], "big")
         if len(self.buffer) < end:
             return None
         raw, self.buffer = self.buffer[:end], self.buffer[end:]
-        message = Message(raw[:start], raw[start + 4:], raw)
+        message = Message(raw[:start], raw[start + 4 :], raw)
         if self.untyped and not self.negotiation(message):
             self.untyped = False
         return message

@@ -87,8 +87,7 @@ class Proxy:
         self._thread.join(5)
         self._loop.close()
 
-    def arm(self, point: Point, action: Action, *, times: int = 1, delay: float = 0.0,
-            only_writes: bool = True) -> Rule:
+    def arm(self, point: Point, action: Action, *, times: int = 1, delay: float = 0.0, only_writes: bool = True) -> Rule:
         rule = Rule(point, action, times, delay, only_writes)
         self.rules.append(rule)
         return rule
@@ -265,7 +264,7 @@ class Session:
         if self.proxy.latency or (rule and rule.action is Action.DELAY):
             await asyncio.sleep(self.proxy.latency + (rule.delay if rule else 0))
         if rule and rule.point is Point.MID_ANSWER:
-            await self._deliver(data[:len(data) // 2])
+            await self._deliver(data[: len(data) // 2])
         if rule and rule.action is not Action.DELAY:
             self.act(rule.action)
         elif not self.broken:

@@ -1,8 +1,8 @@
 """An HTTP relay between the reader and pingpong that loses answers after the request was served.
 
-    with Relay(pingpong.port) as relay:
-        relay.arm(Loss.HALF, "/pings")
-        ... one request for several pings is served, and part of its answer is delivered ...
+with Relay(pingpong.port) as relay:
+    relay.arm(Loss.HALF, "/pings")
+    ... one request for several pings is served, and part of its answer is delivered ...
 """
 
 from __future__ import annotations

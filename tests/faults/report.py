@@ -21,8 +21,16 @@ def row(result: Result) -> tuple[str, ...]:
         return (result.title, "-", _replicas(result), "-", "-", "-", "-", f"skipped: {result.skipped}")
     errors = ", ".join(f"{number} {kind}" for kind, number in result.errors.items()) or "none"
     recovery = f"{max(result.recoveries):.2f} s" if result.recoveries else "-"
-    return (result.title, str(result.times), _replicas(result), str(result.requests), str(result.acknowledged),
-            errors, recovery, result.verdict)
+    return (
+        result.title,
+        str(result.times),
+        _replicas(result),
+        str(result.requests),
+        str(result.acknowledged),
+        errors,
+        recovery,
+        result.verdict,
+    )
 
 
 def _replicas(result: Result) -> str:
@@ -75,8 +83,10 @@ def _versions() -> str:
         return run(argv).stdout.split("\n", 1)[0]
 
     system = platform.freedesktop_os_release().get("PRETTY_NAME", "") if hasattr(platform, "freedesktop_os_release") else ""
-    return (f"{first_line(BUILD / 'pingpong', '--version')}; {first_line(binaries() / 'postgres', '--version')}; "
-            f"{system}, Linux {platform.release()}, {os.cpu_count()} cores.")
+    return (
+        f"{first_line(BUILD / 'pingpong', '--version')}; {first_line(binaries() / 'postgres', '--version')}; "
+        f"{system}, Linux {platform.release()}, {os.cpu_count()} cores."
+    )
 
 
 def kinds(results: Sequence[Result]) -> dict[str, list[Result]]:
@@ -99,8 +109,10 @@ def short(results: Sequence[Result]) -> str:
 
 def summary(results: Sequence[Result], seconds: float) -> str:
     held = sum(result.verdict == "held" for result in results)
-    return (f"On {datetime.date.today().isoformat()}: {sum(result.times for result in results)} faults of {len(kinds(results))} kinds in "
-            f"{seconds / 60:.0f} minutes, {sum(result.requests for result in results):,} requests; {held} of {len(results)} runs held.")
+    return (
+        f"On {datetime.date.today().isoformat()}: {sum(result.times for result in results)} faults of {len(kinds(results))} kinds in "
+        f"{seconds / 60:.0f} minutes, {sum(result.requests for result in results):,} requests; {held} of {len(results)} runs held."
+    )
 
 
 def into_readme(text: str, results: Sequence[Result], seconds: float) -> str:

@@ -82,7 +82,9 @@ SCENARIOS: list[Scenario] = []
 
 def scenario(name: str, title: str, replicas: tuple[int | None, ...] = (1, 3)):
     """Registers the decorated function as a scenario."""
+
     def register(run: Callable[[Cluster, Result], None]) -> Callable[[Cluster, Result], None]:
         SCENARIOS.append(Scenario(name, title, run, replicas))
         return run
+
     return register

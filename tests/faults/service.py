@@ -50,8 +50,12 @@ def make_service(rule: str) -> None:
 
 def lost_packets() -> int:
     listing = subprocess.run(["nft", "-j", "list", "chain", "ip", "service", "lose"], capture_output=True, text=True, check=True)
-    return sum(expression["counter"]["packets"] for entry in json.loads(listing.stdout)["nftables"]
-               for expression in entry.get("rule", {}).get("expr", []) if "counter" in expression)
+    return sum(
+        expression["counter"]["packets"]
+        for entry in json.loads(listing.stdout)["nftables"]
+        for expression in entry.get("rule", {}).get("expr", [])
+        if "counter" in expression
+    )
 
 
 def is_fair(counts: list[float]) -> bool:
@@ -68,14 +72,27 @@ class Stand:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         (folder / "information.txt").write_text("this text is from file\n")
         self.files = {"SHARED_FILE": folder / "timestamp.txt", "CONFIG_FILE": folder / "information.txt"}
-        self.pods = [stack.enter_context(Daemon([BUILD / "pingpong"], {**cluster.env(), "POD_NAME": f"pod-{index}", "DRAIN_MS": 0, **settings},
-                                                port=FIRST_PORT + index, ready="/healthz")) for index in range(PODS)]
+        self.pods = [
+            stack.enter_context(
+                Daemon(
+                    [BUILD / "pingpong"],
+                    {**cluster.env(), "POD_NAME": f"pod-{index}", "DRAIN_MS": 0, **settings},
+                    port=FIRST_PORT + index,
+                    ready="/healthz",
+                )
+            )
+            for index in range(PODS)
+        ]
         stack.enter_context(Daemon([BUILD / "writer"], {"SHARED_FILE": self.files["SHARED_FILE"]}, port=0))
 
     def reader(self) -> Daemon:
-        return self.stack.enter_context(Daemon(
-            [BUILD / "reader"], {**self.files, "DRAIN_MS": 0, "LOG_LEVEL": "error", "PINGPONG_URL": f"http://{SERVICE}:3001/ping"},
-            ready="/livez"))
+        return self.stack.enter_context(
+            Daemon(
+                [BUILD / "reader"],
+                {**self.files, "DRAIN_MS": 0, "LOG_LEVEL": "error", "PINGPONG_URL": f"http://{SERVICE}:3001/ping"},
+                ready="/livez",
+            )
+        )
 
     def counted(self) -> list[float]:
         return [http.metrics(pod.port)["pingpong_pings_total"] for pod in self.pods]
@@ -115,8 +132,17 @@ def lost() -> None:
         stand = Stand(stack, SHOW_IDENTITY="false")  # not told apart, so many connections are made
         seen = in_clients(8, 10_000, [stand.reader().port])
         failed = [text for _, text in seen if text]
-        print(json.dumps({"pages": len(seen), "failed": len(failed), "example": failed[:1], "lost": lost_packets(),
-                          "slowest_s": max(took for took, _ in seen)}))
+        print(
+            json.dumps(
+                {
+                    "pages": len(seen),
+                    "failed": len(failed),
+                    "example": failed[:1],
+                    "lost": lost_packets(),
+                    "slowest_s": max(took for took, _ in seen),
+                }
+            )
+        )
 
 
 def shares() -> None:
@@ -129,8 +155,19 @@ def shares() -> None:
                 before = stand.counted()
                 seen = in_clients(max(2, rate // 20), rate * 10, ports, rate)
                 counts = [after - earlier for after, earlier in zip(stand.counted(), before)]
-                print(json.dumps({"readers": readers, "rate": rate, "views": len(seen), "failed": sum(bool(text) for _, text in seen),
-                                  "pods": counts, "farthest": max(abs(count * PODS / sum(counts) - 1) for count in counts)}), flush=True)
+                print(
+                    json.dumps(
+                        {
+                            "readers": readers,
+                            "rate": rate,
+                            "views": len(seen),
+                            "failed": sum(bool(text) for _, text in seen),
+                            "pods": counts,
+                            "farthest": max(abs(count * PODS / sum(counts) - 1) for count in counts),
+                        }
+                    ),
+                    flush=True,
+                )
 
 
 def views(stand: Stand, ports: list[int], count: int) -> list[float]:

@@ -40,8 +40,7 @@ GOOD = {
     "a lost request was counted": ([ok(0, 1, 1), lost(2, 3), ok(4, 5, 3)], 0, 3),
     "a lost request was not counted": ([ok(0, 1, 1), lost(2, 3), ok(4, 5, 2)], 0, 2),
     "an unknown request was counted late": ([lost(0, 1, Outcome.UNKNOWN), ok(2, 3, 1), ok(4, 5, 2)], 0, 3),
-    "refused and unsent were not counted": (
-        [ok(0, 1, 1), lost(0, 1, Outcome.REFUSED), lost(0, 1, Outcome.UNSENT)], 0, 1),
+    "refused and unsent were not counted": ([ok(0, 1, 1), lost(0, 1, Outcome.REFUSED), lost(0, 1, Outcome.UNSENT)], 0, 1),
     "a read sees what was acknowledged, or more": ([ok(0, 1, 1), read(2, 3, 1), ok(2, 4, 2), read(2, 4, 2)], 0, 2),
 }
 
@@ -56,10 +55,13 @@ BAD = {
     "order turned round far apart": ([ok(0, 1, 9), *[ok(2, 20, n) for n in range(2, 9)], ok(21, 22, 1)], 0, 9, "not larger"),
     "a number above the final count": ([ok(0, 1, 5), *[lost(0, 1) for _ in range(9)]], 0, 4, "outside"),
     "a number from before the beginning": ([ok(0, 1, 3), lost(0, 1)], 3, 4, "outside"),
-    "a gap below what was acknowledged before the lost one was sent": (
-        [ok(0, 1, 2), lost(2, 3)], 0, 2, "no request without an answer"),
+    "a gap below what was acknowledged before the lost one was sent": ([ok(0, 1, 2), lost(2, 3)], 0, 2, "no request without an answer"),
     "one lost request for two gaps, the other came too late": (
-        [lost(0, 1), ok(0, 1, 3), lost(2, 3), ok(4, 5, 4)], 0, 4, "no request without an answer"),
+        [lost(0, 1), ok(0, 1, 3), lost(2, 3), ok(4, 5, 4)],
+        0,
+        4,
+        "no request without an answer",
+    ),
     "a read below what was acknowledged": ([ok(0, 1, 1), ok(2, 3, 2), read(4, 5, 1)], 0, 2, "not larger"),
     "a ping not above what a read has shown": ([ok(0, 9, 2), read(1, 2, 2), ok(3, 4, 1)], 0, 2, "not larger"),
     "an answer the contract does not know": ([Request(0, 1, Outcome.WRONG, detail="404")], 0, 0, "outside the contract"),
@@ -154,7 +156,7 @@ def test_damage_to_a_true_history_is_noticed(seed: int) -> None:
     generator = random.Random(seed)
     requests, initial, final = simulate(generator)
     pings = sorted((r for r in answered(requests) if not r.read), key=lambda request: request.number)
-    victim = generator.choice(pings[:len(pings) // 2])  # so that larger numbers are acknowledged after it
+    victim = generator.choice(pings[: len(pings) // 2])  # so that larger numbers are acknowledged after it
     rest = [request for request in requests if request is not victim]
     unknown = sum(request.outcome in MAYBE_COUNTED for request in requests)
     late = Request(1e6, 1e6 + 1, Outcome.ANSWERED, victim.number)
@@ -170,10 +172,14 @@ def test_order_agrees_with_comparing_all_pairs(seed: int) -> None:
     requests = []
     for _ in range(25):
         start = generator.uniform(0, 10)
-        requests.append(Request(start, start + generator.uniform(0, 3), Outcome.ANSWERED, generator.randrange(4) + int(start),
-                                read=generator.random() < 0.2))
-    pairs_wrong = any(a.end < b.start and (b.number < a.number or (b.number == a.number and not b.read))
-                      for a in requests for b in requests)
+        requests.append(
+            Request(
+                start, start + generator.uniform(0, 3), Outcome.ANSWERED, generator.randrange(4) + int(start), read=generator.random() < 0.2
+            )
+        )
+    pairs_wrong = any(
+        a.end < b.start and (b.number < a.number or (b.number == a.number and not b.read)) for a in requests for b in requests
+    )
     assert bool(checker.real_time_order(requests)) == pairs_wrong
 
 

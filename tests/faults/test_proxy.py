@@ -153,7 +153,7 @@ def test_framing_byte_by_byte() -> None:
     stream = encryption + startup + typed(b"S") + typed(b"Q", b"SELECT 1\0")
     framer, messages = Framer(untyped=True), []
     for index in range(len(stream)):
-        messages += framer.feed(stream[index:index + 1])
+        messages += framer.feed(stream[index : index + 1])
     assert [message.kind for message in messages] == [b"", b"", b"S", b"Q"]
     assert b"".join(message.raw for message in messages) == stream
 

@@ -27,9 +27,8 @@ SEEDS = [
     b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n",
     b"POST /pingpong HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
     b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
-    b"GET /log-output HTTP/1.1\r\nHost: x\r\ntraceparent: "
-    b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
-    b"GET /log-output HTTP/1.1\r\nHost: x\r\nAccept: text/html;q=0.9,application/json;x=\"a,b\",*/*;q=0\r\n\r\n",
+    b"GET /log-output HTTP/1.1\r\nHost: x\r\ntraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n",
+    b'GET /log-output HTTP/1.1\r\nHost: x\r\nAccept: text/html;q=0.9,application/json;x="a,b",*/*;q=0\r\n\r\n',
     b"HEAD /count HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET http://host/healthz?x=%00%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     b"GET /metrics HTTP/1.0\r\n\r\n",
@@ -41,20 +40,17 @@ SEEDS = [
 ]
 # What did harm once: see each name.
 KNOWN = {
-    "a chunk-size line that fills the connection's memory":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"1" * 15200,
-    "one that would fill a larger memory":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"1" * 70000,
-    "one of zeros, to a path that does not exist":
-        b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 70000,
-    "a chunk, and then such a line":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5;" + b"1" * 70000,
-    "a trailer that fills it":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 70000,
-    "many trailers":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 12000,
-    "a trailer that just leaves no room for the answer":
-        b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX: " + b"y" * 14700 + b"\r\n\r\n",
+    "a chunk-size line that fills the connection's memory": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;"
+    + b"1" * 15200,
+    "one that would fill a larger memory": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"1" * 70000,
+    "one of zeros, to a path that does not exist": b"POST /nothing HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + b"0" * 70000,
+    "a chunk, and then such a line": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n5;" + b"1" * 70000,
+    "a trailer that fills it": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: " + b"y" * 70000,
+    "many trailers": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + b"X: y\r\n" * 12000,
+    "a trailer that just leaves no room for the answer": b"POST /ping HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\nX: "
+    + b"y" * 14700
+    + b"\r\n\r\n",
     "empty lines before a request that fill it": b"\r\n" * 7497 + b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n",
     "a method that fills it": b"A" * 100000 + b" / HTTP/1.1\r\nHost: x\r\n\r\n",
     "a body that is cut off": b"POST /ping HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
@@ -72,9 +68,28 @@ WARM_UP_BATCHES = 2
 GROWTH_MAX_KIB = 4096
 STOP_MAX_S = 10.0  # far less than it was when a request was kept, and room for a busy machine
 
-WORDS = [b"\r\n", b"\r\n\r\n", b" ", b"\x00", b"%", b"%00", b"/ping", b"HTTP/1.1", b"Content-Length: ", b"-1",
-         b"chunked", b"\xff\xfe", b"Host: ", b":", b"GET ", b"0\r\n\r\n", b"ffffffffffffffff\r\n", b"Connection: close\r\n",
-         b"Accept: ", b";q=0.5,"]
+WORDS = [
+    b"\r\n",
+    b"\r\n\r\n",
+    b" ",
+    b"\x00",
+    b"%",
+    b"%00",
+    b"/ping",
+    b"HTTP/1.1",
+    b"Content-Length: ",
+    b"-1",
+    b"chunked",
+    b"\xff\xfe",
+    b"Host: ",
+    b":",
+    b"GET ",
+    b"0\r\n\r\n",
+    b"ffffffffffffffff\r\n",
+    b"Connection: close\r\n",
+    b"Accept: ",
+    b";q=0.5,",
+]
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")
 PONG = re.compile(rb'\{"pong":(\d+)\}|Ping / Pongs: (\d+)')
 
@@ -87,11 +102,11 @@ def mutate(chance: random.Random) -> bytes:
         if what == 0:
             data[at:at] = chance.choice(WORDS)
         elif what == 1:
-            del data[at:at + chance.choice([1, 2, 8, 64])]
+            del data[at : at + chance.choice([1, 2, 8, 64])]
         elif what == 2 and at < len(data):
             data[at] = chance.randrange(256)
         else:
-            data[at:at] = data[at:at + chance.choice([4, 32, 256])]
+            data[at:at] = data[at : at + chance.choice([4, 32, 256])]
     return bytes(data)
 
 
@@ -138,7 +153,8 @@ def wait_for_rest(daemon, what: str) -> None:
         if now - before <= REST_SHARE * REST_WINDOW_S:
             return
         assert now - began < REST_MAX_S and time.monotonic() < deadline, (
-            f"{daemon.name} is not at rest after {what}: {now - began:.2f} s of processor time, and no client is there")
+            f"{daemon.name} is not at rest after {what}: {now - began:.2f} s of processor time, and no client is there"
+        )
         before = now
 
 
@@ -155,8 +171,7 @@ def check_after(daemon, what: str, metrics) -> None:
     with contextlib.suppress(AssertionError):
         eventually(lambda: held(daemon, metrics) == (0, 0), 3 * TIMEOUT_S + 2, interval=0.05)
     requests, connections = held(daemon, metrics)
-    assert (requests, connections) == (0, 0), (
-        f"{daemon.name} still holds {requests} requests and {connections} connections after {what}")
+    assert (requests, connections) == (0, 0), f"{daemon.name} still holds {requests} requests and {connections} connections after {what}"
 
 
 def replay_known(daemon, chance: random.Random, metrics) -> None:
@@ -216,8 +231,7 @@ def main() -> None:
 
     print(f"seed {options.seed}")
     chance = random.Random(options.seed)
-    limits = {"DRAIN_MS": 0, "HTTP_IDLE_TIMEOUT_MS": TIMEOUT_S * 1000,
-              "HTTP_REQUEST_TIMEOUT_MS": TIMEOUT_S * 1000, "ACCESS_LOG": "true"}
+    limits = {"DRAIN_MS": 0, "HTTP_IDLE_TIMEOUT_MS": TIMEOUT_S * 1000, "HTTP_REQUEST_TIMEOUT_MS": TIMEOUT_S * 1000, "ACCESS_LOG": "true"}
     with Cluster() as cluster:
         with Daemon([options.build / "pingpong"], env={**cluster.env(), **limits}, ready="/healthz") as pingpong:
             # The reader, with connections of its own, comes later.

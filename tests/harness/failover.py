@@ -1,11 +1,11 @@
 """A primary and its standby at two addresses, which stay the same whoever is the primary.
 
-    with own_network() as network, Pair(synchronous=True, network=network) as pair:
-        Daemon([BUILD / "pingpong"], env={**pair.primary.env(), **pair.hosts})
-        pair.break_primary(Break.CUT_OFF)
-        pair.promote()                    # pair.primary is the other one now
-        pair.bring_back()                 # pair.former is as it was before, and nobody fences it
-        pair.renew()                      # a copy of the primary takes its place, as the standby
+with own_network() as network, Pair(synchronous=True, network=network) as pair:
+    Daemon([BUILD / "pingpong"], env={**pair.primary.env(), **pair.hosts})
+    pair.break_primary(Break.CUT_OFF)
+    pair.promote()                    # pair.primary is the other one now
+    pair.bring_back()                 # pair.former is as it was before, and nobody fences it
+    pair.renew()                      # a copy of the primary takes its place, as the standby
 """
 
 from __future__ import annotations

@@ -47,9 +47,12 @@ def statements(level: str, database: str, role: str, known: set[str]) -> list[st
 
 def shadow(role: str) -> list[str]:
     """Tables of the service's names in a schema that the hostile search_path has first."""
-    return ["CREATE SCHEMA elsewhere", f'GRANT ALL ON SCHEMA elsewhere TO "{role}"',
-            "CREATE TABLE elsewhere.counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL, ledger BIGINT[] NOT NULL DEFAULT '{}')",
-            "CREATE TABLE elsewhere.pingpong_writers (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
-            " seen TIMESTAMPTZ NOT NULL DEFAULT now())",
-            "INSERT INTO elsewhere.counters (count) VALUES (0)",
-            f'GRANT ALL ON ALL TABLES IN SCHEMA elsewhere TO "{role}"']
+    return [
+        "CREATE SCHEMA elsewhere",
+        f'GRANT ALL ON SCHEMA elsewhere TO "{role}"',
+        "CREATE TABLE elsewhere.counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL, ledger BIGINT[] NOT NULL DEFAULT '{}')",
+        "CREATE TABLE elsewhere.pingpong_writers (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
+        " seen TIMESTAMPTZ NOT NULL DEFAULT now())",
+        "INSERT INTO elsewhere.counters (count) VALUES (0)",
+        f'GRANT ALL ON ALL TABLES IN SCHEMA elsewhere TO "{role}"',
+    ]

@@ -1,10 +1,10 @@
 """A small blocking HTTP/1.1 client on a raw socket, for tests that care about the bytes.
 
-    get(port, "/healthz").status
-    with Connection(port) as connection:      # kept alive
-        connection.request("GET", "/ping").json()
-        connection.send(b"GET / HT")          # or anything malformed
-        connection.read_response()
+get(port, "/healthz").status
+with Connection(port) as connection:      # kept alive
+    connection.request("GET", "/ping").json()
+    connection.send(b"GET / HT")          # or anything malformed
+    connection.read_response()
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ class Connection:
     def __init__(self, port: int, host: str = "127.0.0.1", timeout: float = 10.0, source: str | None = None):
         self.timeout = timeout
         self.host = host
-        self.socket = socket.create_connection((host, port), timeout,
-                                               source_address=(source, 0) if source else None)
+        self.socket = socket.create_connection((host, port), timeout, source_address=(source, 0) if source else None)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
@@ -58,13 +57,11 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
-    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None,
-                body: bytes | None = None) -> Response:
+    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Response:
         self.send_request(method, path, headers, body)
         return self.read_response(head=method == "HEAD")
 
-    def send_request(self, method: str, path: str, headers: Mapping[str, str] | None = None,
-                     body: bytes | None = None) -> None:
+    def send_request(self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> None:
         fields = {"Host": self.host}
         if body is not None:
             fields["Content-Length"] = str(len(body))
@@ -157,15 +154,21 @@ def read_to_end(client: socket.socket) -> bytes:
     return received
 
 
-def request(port: int, method: str, path: str, headers: Mapping[str, str] | None = None,
-            body: bytes | None = None, timeout: float = 10.0, host: str = "127.0.0.1") -> Response:
+def request(
+    port: int,
+    method: str,
+    path: str,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    timeout: float = 10.0,
+    host: str = "127.0.0.1",
+) -> Response:
     """One request on a connection of its own."""
     with Connection(port, host, timeout) as connection:
         return connection.request(method, path, {"Connection": "close", **(headers or {})}, body)
 
 
-def get(port: int, path: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0,
-        host: str = "127.0.0.1") -> Response:
+def get(port: int, path: str, headers: Mapping[str, str] | None = None, timeout: float = 10.0, host: str = "127.0.0.1") -> Response:
     return request(port, "GET", path, headers, timeout=timeout, host=host)
 
 

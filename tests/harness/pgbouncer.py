@@ -1,8 +1,8 @@
 """A private PgBouncer before a Cluster: own directory, own free port on 127.0.0.1, gone afterwards.
 
-    with Cluster() as cluster, Pooler(cluster, "session", default_pool_size=4) as pooler:
-        Daemon([BUILD / "pingpong"], env=cluster.env(port=pooler.port))
-        pooler.configure(pool_mode="transaction")
+with Cluster() as cluster, Pooler(cluster, "session", default_pool_size=4) as pooler:
+    Daemon([BUILD / "pingpong"], env=cluster.env(port=pooler.port))
+    pooler.configure(pool_mode="transaction")
 """
 
 from __future__ import annotations
@@ -52,8 +52,15 @@ class Pooler:
         return self.directory / "ini"
 
     def _write(self) -> None:
-        base = {"listen_addr": "127.0.0.1", "listen_port": self.port, "unix_socket_dir": "", "auth_type": "scram-sha-256",
-                "auth_file": self.directory / "users", "admin_users": SUPERUSER, **self.settings}
+        base = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "scram-sha-256",
+            "auth_file": self.directory / "users",
+            "admin_users": SUPERUSER,
+            **self.settings,
+        }
         lines = "".join(f"{name} = {value}\n" for name, value in base.items())
         self._file.write_text(f"[databases]\n* = host=127.0.0.1 port={self.cluster.port}\n[pgbouncer]\n{lines}")
 
@@ -75,8 +82,15 @@ class Pooler:
 
     def start(self) -> "Pooler":
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([binary(), self._file], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            cwd=self.directory, preexec_fn=die_with_parent, **identity())
+            self.process = subprocess.Popen(
+                [binary(), self._file],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                preexec_fn=die_with_parent,
+                **identity(),
+            )
         eventually(self._accepts, 20, "PgBouncer taking connections")
         return self
 

@@ -46,6 +46,7 @@ def binaries() -> Path:
         raise RuntimeError("no PostgreSQL server in /usr/lib/postgresql (Debian package: postgresql)")
     return max(found, key=lambda path: int(path.parent.name))
 
+
 _QUIET = "-c client_min_messages=error"  # libpq would print warnings to standard error
 
 
@@ -63,8 +64,14 @@ class Cluster:
     address    of this machine, where pingpong and standbys reach it; it listens on 127.0.0.1 as well
     """
 
-    def __init__(self, settings: Mapping[str, object] | None = None, *,
-                 directory: str | os.PathLike | None = None, port: int | None = None, address: str = HERE):
+    def __init__(
+        self,
+        settings: Mapping[str, object] | None = None,
+        *,
+        directory: str | os.PathLike | None = None,
+        port: int | None = None,
+        address: str = HERE,
+    ):
         self.port = free_port() if port is None else port
         self.address = address
         self.bin = binaries()
@@ -77,9 +84,15 @@ class Cluster:
             self.log.touch()
             self.own(self.directory, self.log)
             self._make_data()
-            self.configure({"port": self.port, "unix_socket_directories": self.directory,
-                            "listen_addresses": ",".join({HERE, address}),
-                            **self._defaults, **(settings or {})})
+            self.configure(
+                {
+                    "port": self.port,
+                    "unix_socket_directories": self.directory,
+                    "listen_addresses": ",".join({HERE, address}),
+                    **self._defaults,
+                    **(settings or {}),
+                }
+            )
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
@@ -90,8 +103,9 @@ class Cluster:
         password = self.directory / "password"
         password.write_text(PASSWORD)
         self.own(password)
-        self._run("initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", password, "--auth=scram-sha-256", "-E", "UTF8",
-                  "--locale=C", "-N")
+        self._run(
+            "initdb", "-D", self.data, "-U", SUPERUSER, "--pwfile", password, "--auth=scram-sha-256", "-E", "UTF8", "--locale=C", "-N"
+        )
 
     def _run(self, program: str, *arguments: object) -> None:
         """One of PostgreSQL's programs, as the server's user."""
@@ -126,9 +140,15 @@ class Cluster:
         """Starts the server and returns at once."""
         assert not self.alive, "the cluster runs already"
         with open(self.log, "ab") as log:
-            self.postmaster = subprocess.Popen([self.bin / "postgres", "-D", self.data], stdin=subprocess.DEVNULL,
-                                               stdout=log, stderr=log, cwd=self.directory,
-                                               preexec_fn=die_with_parent, **identity())
+            self.postmaster = subprocess.Popen(
+                [self.bin / "postgres", "-D", self.data],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                preexec_fn=die_with_parent,
+                **identity(),
+            )
 
     def _accepts(self) -> bool:
         status = self.postmaster.poll()
@@ -212,14 +232,15 @@ class Cluster:
     def children(self) -> list[int]:
         """Process ids of everything the postmaster has forked."""
         pid = self.postmaster.pid
-        return [int(child) for task in Path(f"/proc/{pid}/task").iterdir()
-                for child in (task / "children").read_text().split()]
+        return [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
 
     def backends(self, where: str = "true", database: str | None = None) -> list[int]:
         """Process ids of client sessions of a database, by a condition on pg_stat_activity."""
-        rows = self.query("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
-                          f"AND pid <> pg_backend_pid() AND datname = %s AND ({where}) ORDER BY pid",
-                          (database or "postgres",))
+        rows = self.query(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' "
+            f"AND pid <> pg_backend_pid() AND datname = %s AND ({where}) ORDER BY pid",
+            (database or "postgres",),
+        )
         return [row[0] for row in rows]
 
     def signal_backend(self, pid: int, number: int) -> None:
@@ -229,11 +250,18 @@ class Cluster:
 
     # -- SQL --------------------------------------------------------------------------------------
 
-    def connect(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD,
-                port: int | None = None, **more: Any) -> "psycopg2.extensions.connection":
+    def connect(
+        self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD, port: int | None = None, **more: Any
+    ) -> "psycopg2.extensions.connection":
         """An autocommit connection; the caller closes it."""
-        connection = psycopg2.connect(host=HERE, port=port or self.port, dbname=database, user=user,
-                                      password=password, **{"connect_timeout": 5, "options": _QUIET, **more})
+        connection = psycopg2.connect(
+            host=HERE,
+            port=port or self.port,
+            dbname=database,
+            user=user,
+            password=password,
+            **{"connect_timeout": 5, "options": _QUIET, **more},
+        )
         connection.autocommit = True
         return connection
 
@@ -249,7 +277,7 @@ class Cluster:
 
     def create_role(self, name: str, password: str = PASSWORD) -> None:
         """An ordinary role that may log in."""
-        self.query(f"CREATE ROLE \"{name}\" LOGIN PASSWORD %s", (password,))
+        self.query(f'CREATE ROLE "{name}" LOGIN PASSWORD %s', (password,))
 
     def create_database(self, name: str, owner: str = SUPERUSER) -> None:
         self.query(f'CREATE DATABASE "{name}" OWNER "{owner}"')
@@ -257,19 +285,17 @@ class Cluster:
     def drop_database(self, name: str) -> None:
         self.query(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def env(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD,
-            port: int | None = None) -> dict[str, str]:
+    def env(self, database: str = "postgres", user: str = SUPERUSER, password: str = PASSWORD, port: int | None = None) -> dict[str, str]:
         """pingpong's DB_* settings for this cluster (port: of a proxy in between)."""
-        return {"DB_HOST": self.address, "DB_PORT": str(port or self.port), "DB_USER": user,
-                "DB_PASSWORD": password, "DB_NAME": database}
+        return {"DB_HOST": self.address, "DB_PORT": str(port or self.port), "DB_USER": user, "DB_PASSWORD": password, "DB_NAME": database}
 
 
 class Standby(Cluster):
     """A streaming copy of a running cluster, made by pg_basebackup; not started until start().
 
-        with Cluster() as primary, Standby(primary, name="second") as standby:
-            primary.replicate_to(standby)     # from here on no commit is confirmed without it
-            primary.kill(); standby.promote()
+    with Cluster() as primary, Standby(primary, name="second") as standby:
+        primary.replicate_to(standby)     # from here on no commit is confirmed without it
+        primary.kill(); standby.promote()
     """
 
     # What the primary waits for is no setting of its copy.
@@ -280,14 +306,14 @@ class Standby(Cluster):
         super().__init__(settings, **options)
 
     def _make_data(self) -> None:
-        source = (f"host={self.primary.address} port={self.primary.port} user={SUPERUSER} password={PASSWORD}"
-                  f" application_name={self.name}")
+        source = f"host={self.primary.address} port={self.primary.port} user={SUPERUSER} password={PASSWORD} application_name={self.name}"
         self._run("pg_basebackup", "-D", self.data, "-d", source, "-R", "-X", "stream", "-c", "fast", "-N")
 
     def streams(self) -> bool:
         """Whether the primary sends to it."""
-        return bool(self.primary.query("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = %s",
-                                       (self.name,)))
+        return bool(
+            self.primary.query("SELECT 1 FROM pg_stat_replication WHERE state = 'streaming' AND application_name = %s", (self.name,))
+        )
 
     def promote(self, timeout: float = 30.0) -> None:
         """Makes it a primary; returns when it takes writes."""

@@ -88,9 +88,17 @@ class Daemon:
     Standard output and error go to files; read them with stdout() and stderr().
     """
 
-    def __init__(self, argv: Sequence[object], env: Mapping[str, object] | None = None, *,
-                 name: str | None = None, port: int | None = None, ready: str = "/livez",
-                 start_timeout: float = 10.0, cwd: str | os.PathLike | None = None):
+    def __init__(
+        self,
+        argv: Sequence[object],
+        env: Mapping[str, object] | None = None,
+        *,
+        name: str | None = None,
+        port: int | None = None,
+        ready: str = "/livez",
+        start_timeout: float = 10.0,
+        cwd: str | os.PathLike | None = None,
+    ):
         self.argv = [str(arg) for arg in argv]
         self.name = name or Path(self.argv[0]).name
         self.port = free_port() if port is None else port
@@ -109,8 +117,9 @@ class Daemon:
     def launch(self) -> "Daemon":
         """Starts the process and returns at once."""
         with open(self.directory / "stdout", "ab") as out, open(self.directory / "stderr", "ab") as err:
-            self.process = subprocess.Popen(self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=out,
-                                            stderr=err, cwd=self.cwd, preexec_fn=die_with_parent)
+            self.process = subprocess.Popen(
+                self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=self.cwd, preexec_fn=die_with_parent
+            )
         return self
 
     def start(self) -> "Daemon":
@@ -207,7 +216,7 @@ class Daemon:
         """While it runs, whole lines only: the last one may be under way."""
         alive = self.alive
         text = (self.directory / name).read_text(errors="replace")
-        return text[:text.rfind("\n") + 1] if alive else text
+        return text[: text.rfind("\n") + 1] if alive else text
 
     def descriptors(self) -> int:
         """How many file descriptors it holds."""
@@ -231,10 +240,10 @@ def clean_environment() -> dict[str, str]:
     return {key: os.environ[key] for key in kept if key in os.environ}
 
 
-def run(argv: Sequence[object], env: Mapping[str, object] | None = None, timeout: float = 20.0
-        ) -> subprocess.CompletedProcess:
+def run(argv: Sequence[object], env: Mapping[str, object] | None = None, timeout: float = 20.0) -> subprocess.CompletedProcess:
     """Runs a program to its end in a clean environment; text output captured, status not checked."""
     environment = clean_environment()
     environment.update({key: str(value) for key, value in (env or {}).items()})
-    return subprocess.run([str(arg) for arg in argv], env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(
+        [str(arg) for arg in argv], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout
+    )

@@ -81,15 +81,25 @@ class Mount:
     writable: bool = False
 
     def as_runtime(self) -> dict:
-        return {"destination": self.destination, "source": str(self.source), "type": "bind",
-                "options": ["bind", "nosuid", "nodev", "noexec", "rw" if self.writable else "ro"]}
+        return {
+            "destination": self.destination,
+            "source": str(self.source),
+            "type": "bind",
+            "options": ["bind", "nosuid", "nodev", "noexec", "rw" if self.writable else "ro"],
+        }
 
 
 class Container:
     """Started by the with block, which at its end kills it if it still runs and removes it."""
 
-    def __init__(self, image: Image, arguments: Sequence[str] = (), env: Mapping[str, object] | None = None,
-                 mounts: Sequence[Mount] = (), entrypoint: Sequence[str] | None = None):
+    def __init__(
+        self,
+        image: Image,
+        arguments: Sequence[str] = (),
+        env: Mapping[str, object] | None = None,
+        mounts: Sequence[Mount] = (),
+        entrypoint: Sequence[str] | None = None,
+    ):
         self.id = f"log-pong-test-{os.getpid()}-{next(_serial)}"
         self.image = image
         self.arguments = [*(entrypoint or image.config["Entrypoint"]), *arguments]
@@ -103,8 +113,13 @@ class Container:
         try:
             (self.directory / "config.json").write_text(json.dumps(self._runtime_config()))
             with open(self.directory / "output", "wb") as output:
-                self.process = subprocess.Popen(self._runc("run", "--bundle", self.directory, self.id), stdout=output,
-                                                stderr=output, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
+                self.process = subprocess.Popen(
+                    self._runc("run", "--bundle", self.directory, self.id),
+                    stdout=output,
+                    stderr=output,
+                    stdin=subprocess.DEVNULL,
+                    preexec_fn=die_with_parent,
+                )
         except BaseException:
             self._remove()
             raise
@@ -140,8 +155,7 @@ class Container:
             "hostname": "container",
             "mounts": [
                 {"destination": "/proc", "type": "proc", "source": "proc"},
-                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs",
-                 "options": ["nosuid", "mode=755", "size=64k"]},
+                {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"]},
                 *(mount.as_runtime() for mount in self.mounts),
             ],
             "linux": {"namespaces": [{"type": kind} for kind in ("pid", "mount", "ipc", "uts")]},
@@ -159,10 +173,12 @@ class Container:
 
     def pid(self) -> int:
         """Of process 1, as the host numbers it."""
+
         def find() -> int:
             shown = subprocess.run(self._runc("state", self.id), capture_output=True, text=True, timeout=20)
             state = json.loads(shown.stdout) if shown.returncode == 0 else {}
             return state.get("pid", 0) if state.get("status") == "running" else 0
+
         return eventually(find, 10, f"{self.id} running")
 
     def wait(self, timeout: float = 20.0) -> int:

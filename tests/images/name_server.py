@@ -52,9 +52,9 @@ class NameServer:
     def _answer(self, query: bytes) -> bytes:
         labels, end = [], 12
         while query[end]:
-            labels.append(query[end + 1:end + 1 + query[end]].decode())
+            labels.append(query[end + 1 : end + 1 + query[end]].decode())
             end += 1 + query[end]
-        question = query[12:end + 5]
+        question = query[12 : end + 5]
         name = ".".join(labels).lower()
         self.asked.append(name)
         known = name in self.records

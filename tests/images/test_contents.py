@@ -31,8 +31,9 @@ def libraries(root: Root) -> set[str]:
 def loaded(root: Root, program: str) -> set[str]:
     """The libraries that the image's own loader finds for the program, in the image alone."""
     loader = next(path for path in libraries(root) if re.search(r"/ld-linux[^/]*$|/ld64[^/]*$", path))
-    listing = subprocess.run(["chroot", "--userspec=65532:65532", root.path, loader, "--list", program],
-                             capture_output=True, text=True, timeout=20)
+    listing = subprocess.run(
+        ["chroot", "--userspec=65532:65532", root.path, loader, "--list", program], capture_output=True, text=True, timeout=20
+    )
     assert listing.returncode == 0, listing.stderr
     assert "not found" not in listing.stdout
     return set(re.findall(r"(?<!\S)/\S+", listing.stdout)) | {loader}
@@ -132,6 +133,8 @@ def test_the_build_context_is_the_sources_alone(tmp_path: Path) -> None:
 
 def test_one_base() -> None:
     """All files name the same base, each once."""
-    named = [re.findall(r"^ARG BASE_IMAGE=(\S+)$", (PROJECT / file).read_text(), re.MULTILINE)
-             for file in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness")]
+    named = [
+        re.findall(r"^ARG BASE_IMAGE=(\S+)$", (PROJECT / file).read_text(), re.MULTILINE)
+        for file in ("Dockerfile.pingpong", "Dockerfile.log-output", "Dockerfile.witness")
+    ]
     assert named[0] == named[1] == named[2] and len(named[0]) == 1

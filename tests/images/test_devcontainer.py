@@ -23,9 +23,29 @@ def configuration() -> dict:
 
 def run_in(container: str, tree: Path, command: str, timeout: float) -> str:
     done = subprocess.run(
-        ["buildah", "run", "--isolation", "chroot", "--user", configuration()["remoteUser"], "--volume", f"{tree}:{WORKSPACE}",
-         "--workingdir", WORKSPACE, container, "--", "bash", "-c", command],
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=timeout)
+        [
+            "buildah",
+            "run",
+            "--isolation",
+            "chroot",
+            "--user",
+            configuration()["remoteUser"],
+            "--volume",
+            f"{tree}:{WORKSPACE}",
+            "--workingdir",
+            WORKSPACE,
+            container,
+            "--",
+            "bash",
+            "-c",
+            command,
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+    )
     assert done.returncode == 0, done.stdout[-4000:]
     return done.stdout
 
@@ -34,9 +54,23 @@ def run_in(container: str, tree: Path, command: str, timeout: float) -> str:
 def container() -> Iterator[str]:
     base = subprocess.run([ROOT / "scripts/images/base-image"], capture_output=True, text=True, check=True).stdout.strip()
     image = subprocess.run(
-        ["buildah", "bud", "--isolation", "chroot", "--quiet", "--build-arg", f"BASE_IMAGE={base}",
-         "--file", DEV / configuration()["build"]["dockerfile"], DEV],
-        capture_output=True, text=True, check=True, timeout=600).stdout.split()[-1]
+        [
+            "buildah",
+            "bud",
+            "--isolation",
+            "chroot",
+            "--quiet",
+            "--build-arg",
+            f"BASE_IMAGE={base}",
+            "--file",
+            DEV / configuration()["build"]["dockerfile"],
+            DEV,
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=600,
+    ).stdout.split()[-1]
     made = buildah("from", image)
     yield made
     buildah("rm", made)
@@ -60,10 +94,15 @@ def test_make_run_works_in_the_devcontainer(container: str, tree: Path) -> None:
     for name in ("updateContentCommand", "postCreateCommand"):
         run_in(container, tree, configuration()[name], 900)
     pingpong, reader = free_port(), free_port()
-    said = run_in(container, tree, f"""
+    said = run_in(
+        container,
+        tree,
+        f"""
         PINGPONG_PORT={pingpong} READER_PORT={reader} make run >run.log 2>&1 & run=$!
         for _ in $(seq 1500); do grep -q Ctrl-C run.log && break; sleep 0.2; done
         curl --silent --fail http://localhost:{reader}/log-output || {{ cat run.log; exit 1; }}
         kill $(cat .run/lock)
-        wait $run || true""", 600)
+        wait $run || true""",
+        600,
+    )
     assert "Ping / Pongs: 2" in said, said

@@ -38,8 +38,7 @@ class Names:
     def set(self, hosts: Mapping[str, str], server: NameServer | None) -> None:
         lines = [f"{address} {name}\n" for name, address in {"localhost": "127.0.0.1", **hosts}.items()]
         self.hosts.write_text("".join(lines))
-        self.resolver.write_text(f"nameserver {server.address if server else '127.0.0.1'}\n"
-                                 "options timeout:1 attempts:1\n")
+        self.resolver.write_text(f"nameserver {server.address if server else '127.0.0.1'}\noptions timeout:1 attempts:1\n")
 
     def mounts(self) -> list[Mount]:
         return [Mount(self.hosts, "/etc/hosts"), Mount(self.resolver, "/etc/resolv.conf")]
@@ -76,8 +75,7 @@ def test_the_counter(counter: tuple[Container, int], cluster: Cluster) -> None:
 
 def test_process_1_without_privileges(counter: tuple[Container, int]) -> None:
     container, _ = counter
-    fields = dict(line.split(":\t", 1) for line in
-                  Path(f"/proc/{container.pid()}/status").read_text().splitlines() if ":\t" in line)
+    fields = dict(line.split(":\t", 1) for line in Path(f"/proc/{container.pid()}/status").read_text().splitlines() if ":\t" in line)
     assert fields["NSpid"].split()[-1] == "1"
     assert fields["Uid"].split() == [str(USER)] * 4 and fields["Gid"].split() == [str(USER)] * 4
     assert int(fields["CapEff"], 16) == 0 and int(fields["CapBnd"], 16) == 0
@@ -132,12 +130,14 @@ class Pod:
         self.names = names
 
     def writer(self, images: dict[str, Image], **settings: object) -> Container:
-        return Container(images["writer"], env={"INTERVAL_MS": 200, **settings},
-                         mounts=[Mount(self.files, FILES, writable=True)])
+        return Container(images["writer"], env={"INTERVAL_MS": 200, **settings}, mounts=[Mount(self.files, FILES, writable=True)])
 
     def reader(self, images: dict[str, Image], port: int, **settings: object) -> Container:
-        return Container(images["reader"], env={"PORT": port, "DRAIN_MS": 500, "MESSAGE": "hello", **settings},
-                         mounts=[Mount(self.files, FILES), Mount(self.config, CONFIG), *self.names.mounts()])
+        return Container(
+            images["reader"],
+            env={"PORT": port, "DRAIN_MS": 500, "MESSAGE": "hello", **settings},
+            mounts=[Mount(self.files, FILES), Mount(self.config, CONFIG), *self.names.mounts()],
+        )
 
 
 @pytest.fixture
@@ -200,7 +200,8 @@ def test_the_reader_s_names_by_dns(images: dict[str, Image], pod: Pod, counter: 
         with pod.reader(images, port, PINGPONG_URL=f"http://pings.example:{pingpong_port}/ping"):
             answers(port, "/livez")
             assert "Ping / Pongs: " in eventually(
-                lambda: (page := get(port, "/log-output")).status == 200 and page.text, 15, "a page with a count")
+                lambda: (page := get(port, "/log-output")).status == 200 and page.text, 15, "a page with a count"
+            )
         assert "pings.example" in server.asked
 
 
@@ -218,9 +219,29 @@ def test_hosts_comes_before_dns(images: dict[str, Image], cluster: Cluster, name
 def test_an_encrypted_database(images: dict[str, Image], names: Names, tmp_path: Path) -> None:
     """libssl works inside, with no user entry, home directory or configuration file to be found."""
     key, certificate = tmp_path / "server.key", tmp_path / "server.crt"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-                    "-days", "30", "-subj", "/CN=localhost", "-keyout", key, "-out", certificate],
-                   check=True, capture_output=True, timeout=60)
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+            key,
+            "-out",
+            certificate,
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     port = free_port()
     with Cluster() as cluster:
         for file in (key, certificate):
@@ -235,6 +256,8 @@ def test_an_encrypted_database(images: dict[str, Image], names: Names, tmp_path:
         with Container(images["pingpong"], env=settings, mounts=names.mounts()):
             answers(port, "/healthz")
             assert get(port, "/ping").status == 200
-            rows = cluster.query("SELECT bool_and(s.ssl), count(*) > 0 FROM pg_stat_ssl s JOIN pg_stat_activity a"
-                                 " USING (pid) WHERE a.application_name LIKE '%pingpong%'")
+            rows = cluster.query(
+                "SELECT bool_and(s.ssl), count(*) > 0 FROM pg_stat_ssl s JOIN pg_stat_activity a"
+                " USING (pid) WHERE a.application_name LIKE '%pingpong%'"
+            )
             assert rows == [(True, True)]

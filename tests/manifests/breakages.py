@@ -13,6 +13,7 @@ def breaks(policy, overlay="gitops"):
         function.policy, function.overlay = policy, overlay
         ALL.append(function)
         return function
+
     return register
 
 
@@ -51,6 +52,7 @@ def argument(objects, name):
 
 # The original's defects.
 
+
 @breaks(delivery.templating)
 def a_placeholder_of_another_tool(objects):
     argument(objects, "namespace").clear()
@@ -65,8 +67,7 @@ def a_namespace_written_down(objects):
 
 @breaks(delivery.analysis_queries)
 def the_processors_of_the_whole_namespace(objects):
-    prometheus(objects)["query"] = (
-        'sum(rate(container_cpu_usage_seconds_total{namespace="{{args.namespace}}"}[1m]))')
+    prometheus(objects)["query"] = 'sum(rate(container_cpu_usage_seconds_total{namespace="{{args.namespace}}"}[1m]))'
 
 
 @breaks(delivery.analysis_queries)
@@ -150,8 +151,7 @@ def argocd_resets_the_replicas(objects, argo):
 
 @breaks(delivery.argocd)
 def argocd_ignores_only_when_comparing(objects, argo):
-    spec_of(argo, "Application", "log-pong")["syncPolicy"]["syncOptions"].remove(
-        "RespectIgnoreDifferences=true")
+    spec_of(argo, "Application", "log-pong")["syncPolicy"]["syncOptions"].remove("RespectIgnoreDifferences=true")
 
 
 @breaks(delivery.argocd)
@@ -176,8 +176,7 @@ def an_autoscaler_before_its_rollout(objects, argo):
 
 @breaks(delivery.argocd)
 def an_ingress_that_holds_others_up(objects, argo):
-    find(objects, "Service", "pingpong-svc")["metadata"]["annotations"] = {
-        "argocd.argoproj.io/sync-wave": "3"}
+    find(objects, "Service", "pingpong-svc")["metadata"]["annotations"] = {"argocd.argoproj.io/sync-wave": "3"}
 
 
 @breaks(delivery.argocd)
@@ -303,6 +302,7 @@ def a_second_drain(objects):
 
 # What else the policies are for.
 
+
 @breaks(pods.images)
 def a_floating_tag(objects):
     container(objects)["image"] = "ghcr.io/owner/log-pong-pingpong:latest"
@@ -410,8 +410,7 @@ def a_database_host_of_nobody(objects):
 
 @breaks(network.routes)
 def an_ingress_for_one_controller(objects):
-    find(objects, "Ingress", "log-pong")["metadata"]["annotations"] = {
-        "nginx.ingress.kubernetes.io/rewrite-target": "/"}
+    find(objects, "Ingress", "log-pong")["metadata"]["annotations"] = {"nginx.ingress.kubernetes.io/rewrite-target": "/"}
 
 
 @breaks(network.routes)
@@ -482,6 +481,7 @@ def metrics_that_do_not_tell_versions_apart(objects):
 
 
 # The demonstration's own Prometheus and pace.
+
 
 @breaks(delivery.analysis_queries, overlay="demo")
 def too_few_samples_in_a_short_window(objects):

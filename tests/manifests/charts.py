@@ -16,17 +16,31 @@ TAGS = {"images": {name: {"tag": "f" * 40} for name in OURS}}
 # Hooks are no part of a release: what helm test makes and takes away again.
 HOOK = "helm.sh/hook"
 # What is another database's, or the base's own, by kind and name.
-OWN_SECRET = {"Job postgres-secret", "ServiceAccount postgres-secret", "Role postgres-secret", "RoleBinding postgres-secret",
-              "NetworkPolicy postgres-secret", "ConfigMap postgres-secret-scripts"}
+OWN_SECRET = {
+    "Job postgres-secret",
+    "ServiceAccount postgres-secret",
+    "Role postgres-secret",
+    "RoleBinding postgres-secret",
+    "NetworkPolicy postgres-secret",
+    "ConfigMap postgres-secret-scripts",
+}
 STATEFUL = {"StatefulSet postgres", "Service postgres-svc", "NetworkPolicy postgres", "ConfigMap postgres-scripts"}
-EXTERNAL = {"kind": "external", "existingSecret": "their-secret",
-            "external": {"host": "db.example.org", "port": 6432, "sslMode": "verify-full", "cidrs": ["192.0.2.0/24"]}}
+EXTERNAL = {
+    "kind": "external",
+    "existingSecret": "their-secret",
+    "external": {"host": "db.example.org", "port": 6432, "sslMode": "verify-full", "cidrs": ["192.0.2.0/24"]},
+}
 
 
 def helm(*arguments: str, values: dict | None = None) -> subprocess.CompletedProcess:
-    return subprocess.run([tool("helm"), *arguments, *(["--values", "-"] if values is not None else [])],
-                          input=yaml.safe_dump(values) if values is not None else None, text=True,
-                          capture_output=True, timeout=120, check=False)
+    return subprocess.run(
+        [tool("helm"), *arguments, *(["--values", "-"] if values is not None else [])],
+        input=yaml.safe_dump(values) if values is not None else None,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def text_of(values: dict, release: str, namespace: str, *options: str) -> str:
@@ -54,19 +68,32 @@ def hooks(values: dict | None = None) -> Objects:
 
 def merged(one: dict, other: dict) -> dict:
     both = one | other
-    return both | {key: merged(one[key], other[key]) for key in one.keys() & other.keys()
-                   if isinstance(one[key], dict) and isinstance(other[key], dict)}
+    return both | {
+        key: merged(one[key], other[key])
+        for key in one.keys() & other.keys()
+        if isinstance(one[key], dict) and isinstance(other[key], dict)
+    }
 
 
 @functools.cache
 def _manifests(components: tuple[str, ...], release: str, namespace: str) -> str:
     about = yaml.safe_load((CHART / "Chart.yaml").read_text("utf-8"))
-    labels = {"app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/version": about["appVersion"],
-              "helm.sh/chart": f"log-pong-{about['version']}"}
+    labels = {
+        "app.kubernetes.io/managed-by": "Helm",
+        "app.kubernetes.io/version": about["appVersion"],
+        "helm.sh/chart": f"log-pong-{about['version']}",
+    }
     more = {} if release == "log-pong" else {"namePrefix": f"{release}-"}
-    return customised(components, namespace=namespace, **more, labels=[
-        {"pairs": {"app.kubernetes.io/part-of": "log-pong"}, "includeTemplates": True},
-        {"pairs": {"app.kubernetes.io/instance": release}, "includeSelectors": True}, {"pairs": labels}])
+    return customised(
+        components,
+        namespace=namespace,
+        **more,
+        labels=[
+            {"pairs": {"app.kubernetes.io/part-of": "log-pong"}, "includeTemplates": True},
+            {"pairs": {"app.kubernetes.io/instance": release}, "includeSelectors": True},
+            {"pairs": labels},
+        ],
+    )
 
 
 def manifests(components: tuple[str, ...] = (), release: str = "log-pong", namespace: str = "log-pong") -> Objects:
@@ -110,21 +137,24 @@ def with_secret(objects: Objects, name: str, without=frozenset(OWN_SECRET)) -> O
 
 def with_external_database(objects: Objects) -> Objects:
     said = EXTERNAL["external"]
-    left = [item for item in with_secret(objects, EXTERNAL["existingSecret"])
-            if GENERATED.sub("", name_of(item)) not in STATEFUL]
+    left = [item for item in with_secret(objects, EXTERNAL["existingSecret"]) if GENERATED.sub("", name_of(item)) not in STATEFUL]
     (config,) = [item for item in of_kind(left, "ConfigMap") if "DB_HOST" in item["data"]]
     config["data"] |= {"DB_HOST": said["host"], "DB_PORT": str(said["port"]), "DB_SSLMODE": said["sslMode"]}
     way = copy.deepcopy(find(left, "NetworkPolicy", "pingpong"))
     way["metadata"]["name"] = "pingpong-to-database"
-    way["spec"] = {"podSelector": way["spec"]["podSelector"], "policyTypes": ["Egress"], "egress": [
-        {"to": [{"ipBlock": {"cidr": said["cidrs"][0]}}], "ports": [{"protocol": "TCP", "port": said["port"]}]}]}
+    way["spec"] = {
+        "podSelector": way["spec"]["podSelector"],
+        "policyTypes": ["Egress"],
+        "egress": [{"to": [{"ipBlock": {"cidr": said["cidrs"][0]}}], "ports": [{"protocol": "TCP", "port": said["port"]}]}],
+    }
     return left + [way]
 
 
 def plain(objects: Objects) -> dict[str, dict]:
     """By kind and name, the hashes of generated names left out wherever they are."""
-    generated = {item["metadata"]["name"]: GENERATED.sub("", item["metadata"]["name"]) for item in objects
-                 if item["kind"] in ("ConfigMap", "Job")}
+    generated = {
+        item["metadata"]["name"]: GENERATED.sub("", item["metadata"]["name"]) for item in objects if item["kind"] in ("ConfigMap", "Job")
+    }
 
     def replaced(value):
         if isinstance(value, dict):
@@ -132,5 +162,6 @@ def plain(objects: Objects) -> dict[str, dict]:
         if isinstance(value, list):
             return [replaced(inner) for inner in value]
         return generated.get(value, value) if isinstance(value, str) else value
+
     assert len({name_of(item) for item in objects}) == len(objects)
     return {name_of(item): item for item in map(replaced, objects)}

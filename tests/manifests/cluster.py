@@ -1,7 +1,7 @@
 """A real API server with its etcd, on free ports of this machine: no kubelet, no controllers.
 
-    with Cluster(folder) as cluster:
-        cluster.kubectl("get", "namespaces")
+with Cluster(folder) as cluster:
+    cluster.kubectl("get", "namespaces")
 """
 
 import json
@@ -57,37 +57,61 @@ class Cluster:
         self.stop()
 
     def _write_files(self) -> None:
-        subprocess.run(["openssl", "genrsa", "-out", str(self.folder / "accounts.key"), "2048"],
-                       check=True, capture_output=True, timeout=60)
+        subprocess.run(
+            ["openssl", "genrsa", "-out", str(self.folder / "accounts.key"), "2048"], check=True, capture_output=True, timeout=60
+        )
         (self.folder / "tokens.csv").write_text('admin-token,admin,admin,"system:masters"\n', "ascii")
-        self.kubeconfig.write_text(json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "test",
-            "clusters": [{"name": "test", "cluster": {
-                "server": f"https://127.0.0.1:{self.port}",
-                "certificate-authority": str(self.authority)}}],
-            "users": [{"name": "admin", "user": {"token": "admin-token"}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}]}), "ascii")
+        self.kubeconfig.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "test",
+                    "clusters": [
+                        {
+                            "name": "test",
+                            "cluster": {"server": f"https://127.0.0.1:{self.port}", "certificate-authority": str(self.authority)},
+                        }
+                    ],
+                    "users": [{"name": "admin", "user": {"token": "admin-token"}}],
+                    "contexts": [{"name": "test", "context": {"cluster": "test", "user": "admin"}}],
+                }
+            ),
+            "ascii",
+        )
 
     def _etcd_arguments(self, port: int, peer: int) -> list[str]:
         client, between = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{peer}"
-        return [f"--data-dir={self.folder}/etcd", f"--listen-client-urls={client}",
-                f"--advertise-client-urls={client}", f"--listen-peer-urls={between}",
-                f"--initial-advertise-peer-urls={between}", f"--initial-cluster=default={between}",
-                "--unsafe-no-fsync"]
+        return [
+            f"--data-dir={self.folder}/etcd",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={between}",
+            f"--initial-advertise-peer-urls={between}",
+            f"--initial-cluster=default={between}",
+            "--unsafe-no-fsync",
+        ]
 
     def _server_arguments(self, etcd: int) -> list[str]:
         key = f"{self.folder}/accounts.key"
-        return [f"--etcd-servers=http://127.0.0.1:{etcd}", "--bind-address=127.0.0.1",
-                "--advertise-address=127.0.0.1", f"--secure-port={self.port}",
-                f"--cert-dir={self.folder}/certificates", f"--token-auth-file={self.folder}/tokens.csv",
-                "--authorization-mode=RBAC", "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-account-key-file={key}", f"--service-account-signing-key-file={key}",
-                "--service-cluster-ip-range=10.0.0.0/24", "--endpoint-reconciler-type=none"]
+        return [
+            f"--etcd-servers=http://127.0.0.1:{etcd}",
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            f"--secure-port={self.port}",
+            f"--cert-dir={self.folder}/certificates",
+            f"--token-auth-file={self.folder}/tokens.csv",
+            "--authorization-mode=RBAC",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={key}",
+            f"--service-account-signing-key-file={key}",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--endpoint-reconciler-type=none",
+        ]
 
     def _start(self, name: str, *arguments: str) -> None:
         with open(self.folder / f"{name}.log", "wb") as log:
-            self._processes.append(subprocess.Popen(
-                [tool(name), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+            self._processes.append(subprocess.Popen([tool(name), *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def _wait(self) -> None:
         deadline = time.monotonic() + START_S
@@ -103,10 +127,14 @@ class Cluster:
     def request(self, method: str, path: str, token: str, body: dict | None = None) -> tuple[int, dict]:
         """One call of the API; (0, {}) when nobody answers."""
         request = urllib.request.Request(
-            f"https://127.0.0.1:{self.port}{path}", method=method,
+            f"https://127.0.0.1:{self.port}{path}",
+            method=method,
             data=json.dumps(body).encode() if body is not None else None,
-            headers={"Authorization": f"Bearer {token}", "Content-Type": (
-                "application/merge-patch+json" if method == "PATCH" else "application/json")})
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Content-Type": ("application/merge-patch+json" if method == "PATCH" else "application/json"),
+            },
+        )
         try:
             context = ssl.create_default_context(cafile=str(self.authority))
             with urllib.request.urlopen(request, timeout=10, context=context) as answer:
@@ -118,8 +146,14 @@ class Cluster:
         return status, json.loads(text) if text.startswith(b"{") else {}
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess:
-        return subprocess.run([tool("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
-                              input=stdin, text=True, capture_output=True, timeout=180, check=False)
+        return subprocess.run(
+            [tool("kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            text=True,
+            capture_output=True,
+            timeout=180,
+            check=False,
+        )
 
     def create_kinds(self, names: list[str]) -> None:
         """The operators' kinds, ready to be used."""

@@ -21,8 +21,7 @@ OPERATORS = {
     "github.com/argoproj/argo-rollouts@v1.8.3": "manifests/crds",
     "github.com/argoproj/argo-cd/v3@v3.5.7": "manifests/crds",
     "sigs.k8s.io/gateway-api@v1.4.1": "config/crd/standard",
-    "github.com/prometheus-operator/prometheus-operator@v0.85.0":
-        "example/prometheus-operator-crd",
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd",
     "github.com/cloudnative-pg/cloudnative-pg@v1.27.1": "config/crd/bases",
 }
 # The description calls these strings; the API takes numbers as well.
@@ -69,7 +68,7 @@ def needed(schema, definitions: dict, found: dict) -> dict:
     """All definitions that the schema refers to, directly or not."""
     if isinstance(schema, dict):
         reference = schema.get("$ref", "")
-        name = reference[len(REFERENCE):] if isinstance(reference, str) else ""
+        name = reference[len(REFERENCE) :] if isinstance(reference, str) else ""
         if name and name not in found:
             found[name] = definitions[name]
             needed(definitions[name], definitions, found)
@@ -110,15 +109,12 @@ def write_crds(folder: Path, sources: Path, crds: Path) -> int:
         for crd in yaml.load_all(path.read_text(encoding="utf-8"), Loader=Loader):
             if not crd or crd.get("kind") != "CustomResourceDefinition":
                 continue
-            (sources / f"{crd['metadata']['name']}.yaml").write_text(
-                json.dumps(crd), encoding="utf-8")
+            (sources / f"{crd['metadata']['name']}.yaml").write_text(json.dumps(crd), encoding="utf-8")
             spec = crd["spec"]
             for version in spec["versions"]:
                 schema = strict(version["schema"]["openAPIV3Schema"])
                 # The API server knows these without being told.
-                schema["properties"].update({
-                    "apiVersion": {"type": "string"}, "kind": {"type": "string"},
-                    "metadata": {"type": "object"}})
+                schema["properties"].update({"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}})
                 write(folder, spec["group"], spec["names"]["kind"], version["name"], schema)
                 written += 1
     return written

@@ -31,8 +31,12 @@ def canary_of(rollout: dict) -> dict:
 
 def resolved(objects: Objects):
     """The AnalysisTemplates with the values of their arguments, as the Rollouts give them."""
-    given = {a["name"]: a["value"] for item in of_kind(objects, "Rollout")
-             for a in canary_of(item).get("analysis", {}).get("args", []) if "value" in a}
+    given = {
+        a["name"]: a["value"]
+        for item in of_kind(objects, "Rollout")
+        for a in canary_of(item).get("analysis", {}).get("args", [])
+        if "value" in a
+    }
     for item in of_kind(objects, "AnalysisTemplate"):
         values = {a["name"]: a["value"] for a in item["spec"]["args"] if "value" in a} | given
         yield replaced(item, {"{{args.%s}}" % name: value for name, value in values.items()})
@@ -89,7 +93,10 @@ def _scaler(objects: Objects, workload: dict) -> dict | None:
     for item in of_kind(objects, "HorizontalPodAutoscaler"):
         target = item["spec"]["scaleTargetRef"]
         if (target["apiVersion"], target["kind"], target["name"]) == (
-                workload["apiVersion"], workload["kind"], workload["metadata"]["name"]):
+            workload["apiVersion"],
+            workload["kind"],
+            workload["metadata"]["name"],
+        ):
             return item
     return None
 
@@ -109,9 +116,11 @@ def autoscaler(objects: Objects):
 
 def analysis_arguments(objects: Objects):
     """Each argument is given, and the cluster fills in those that only it knows."""
-    wanted = {"namespace": {"fieldRef": {"fieldPath": "metadata.namespace"}},
-              "canary-hash": {"podTemplateHashValue": "Latest"},
-              "stable-hash": {"podTemplateHashValue": "Stable"}}
+    wanted = {
+        "namespace": {"fieldRef": {"fieldPath": "metadata.namespace"}},
+        "canary-hash": {"podTemplateHashValue": "Latest"},
+        "stable-hash": {"podTemplateHashValue": "Stable"},
+    }
     for item in of_kind(objects, "Rollout"):
         analysis = canary_of(item).get("analysis", {})
         given = {a["name"]: a for a in analysis.get("args", [])}
@@ -208,8 +217,7 @@ def argocd(objects: Objects, argo: Objects):
     if not project or not application:
         yield "no AppProject or no Application"
         return
-    allowed = {(e["group"], e["kind"]) for e in project["spec"]["clusterResourceWhitelist"]
-               + project["spec"]["namespaceResourceWhitelist"]}
+    allowed = {(e["group"], e["kind"]) for e in project["spec"]["clusterResourceWhitelist"] + project["spec"]["namespaceResourceWhitelist"]}
     for group, kind in sorted({_group_kind(item) for item in objects} - allowed):
         yield f"AppProject: may not sync {group}/{kind}"
     spec = application["spec"]
@@ -229,8 +237,10 @@ def argocd(objects: Objects, argo: Objects):
         target = scaler["spec"]["scaleTargetRef"]
         ignored = any(
             (i.get("group"), i["kind"]) == (target["apiVersion"].partition("/")[0], target["kind"])
-            and i.get("name") in (None, target["name"]) and "/spec/replicas" in i["jsonPointers"]
-            for i in spec.get("ignoreDifferences", []))
+            and i.get("name") in (None, target["name"])
+            and "/spec/replicas" in i["jsonPointers"]
+            for i in spec.get("ignoreDifferences", [])
+        )
         if not ignored or "RespectIgnoreDifferences=true" not in options:
             yield "Application: fights the autoscaler"
     scalers = of_kind(objects, "HorizontalPodAutoscaler")
@@ -257,5 +267,4 @@ def _group_kind(item: dict) -> tuple[str, str]:
     return (group if slash else "", item["kind"])
 
 
-POLICIES = [templating, rollout, autoscaler, analysis_arguments, analysis_queries, analysis_timing,
-            monitors]
+POLICIES = [templating, rollout, autoscaler, analysis_arguments, analysis_queries, analysis_timing, monitors]

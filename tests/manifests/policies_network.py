@@ -1,7 +1,6 @@
 """Policies about what finds and reaches what."""
 
-from rendering import (Objects, containers, find, labels_of, matches, name_of, of_kind, template,
-                       workloads)
+from rendering import Objects, containers, find, labels_of, matches, name_of, of_kind, template, workloads
 
 NAMESPACE = "log-pong"
 # Where what is known by name lives on: the names and ports of the original.
@@ -32,8 +31,7 @@ def selectors(objects: Objects):
         if selector and not matches(selector, labels_of(workload)):
             yield f"{name_of(workload)}: does not select its own pods"
     for item in of_kind(objects, "Service"):
-        selected = [w for w in workloads(objects)
-                    if matches({"matchLabels": item["spec"].get("selector")}, labels_of(w))]
+        selected = [w for w in workloads(objects) if matches({"matchLabels": item["spec"].get("selector")}, labels_of(w))]
         if len(selected) != 1:
             yield f"{name_of(item)}: selects {len(selected)} workloads"
         for port in item["spec"]["ports"]:
@@ -72,8 +70,7 @@ def services(objects: Objects):
             yield "Service postgres-svc is missing or not headless"
         elif service["spec"].get("publishNotReadyAddresses") is not True:
             yield "Service postgres-svc: after a restart pings wait for the database's next probe"
-    host = next((c["data"]["DB_HOST"] for c in of_kind(objects, "ConfigMap")
-                 if "DB_HOST" in c.get("data", {})), None)
+    host = next((c["data"]["DB_HOST"] for c in of_kind(objects, "ConfigMap") if "DB_HOST" in c.get("data", {})), None)
     made = {s["metadata"]["name"] for s in of_kind(objects, "Service")}
     made |= {f"{c['metadata']['name']}-rw" for c in of_kind(objects, "Cluster")}
     if host not in made:
@@ -99,8 +96,7 @@ def routes(objects: Objects):
                 yield from _backend(objects, item, backend["name"], backend["port"])
         for parent in item["spec"]["parentRefs"]:
             gateway = find(objects, "Gateway", parent["name"])
-            if not gateway or parent["sectionName"] not in [
-                    listener["name"] for listener in gateway["spec"]["listeners"]]:
+            if not gateway or parent["sectionName"] not in [listener["name"] for listener in gateway["spec"]["listeners"]]:
                 yield f"{name_of(item)}: no Gateway {parent['name']}"
     if found != ROUTES:
         yield f"public paths: {sorted(found)}"
@@ -120,8 +116,9 @@ def allows(objects: Objects, side: str, pod: dict, peer: dict, port) -> bool:
 
     The peer is {"labels": ...} for a pod of the namespace, {"namespace": ...} for
     one elsewhere, {} for what is no pod."""
-    chosen = [p["spec"] for p in of_kind(objects, "NetworkPolicy")
-              if matches(p["spec"]["podSelector"], pod) and side in p["spec"]["policyTypes"]]
+    chosen = [
+        p["spec"] for p in of_kind(objects, "NetworkPolicy") if matches(p["spec"]["podSelector"], pod) and side in p["spec"]["policyTypes"]
+    ]
     if not chosen:
         return True
     peers = {"Ingress": "from", "Egress": "to"}[side]
@@ -144,8 +141,7 @@ def _is_peer(entry: dict, peer: dict) -> bool:
 
 def _flows(objects: Objects):
     """(from, to, number, name of the port, may it?) for every pair that matters."""
-    app = {name: {"app.kubernetes.io/name": name} for name in
-           ("pingpong", "log-output", "postgres", "postgres-secret")}
+    app = {name: {"app.kubernetes.io/name": name} for name in ("pingpong", "log-output", "postgres", "postgres-secret")}
     pod = {name: {"labels": labels} for name, labels in app.items()}
     database = {"labels": CLUSTER_PODS} if of_kind(objects, "Cluster") else pod["postgres"]
     outside, dns = {}, {"namespace": "kube-system"}
@@ -200,10 +196,8 @@ def _witness_flows(objects: Objects, pod: dict, database: dict, outside: dict, d
 def network(objects: Objects):
     """Closed both ways by default, and exactly the needed ways are open."""
     for source, target, number, named, may in _flows(objects):
-        out = "labels" not in source or any(
-            allows(objects, "Egress", source["labels"], target, port) for port in (number, named))
-        into = "labels" not in target or any(
-            allows(objects, "Ingress", target["labels"], source, port) for port in (number, named))
+        out = "labels" not in source or any(allows(objects, "Egress", source["labels"], target, port) for port in (number, named))
+        into = "labels" not in target or any(allows(objects, "Ingress", target["labels"], source, port) for port in (number, named))
         if (out and into) != may:
             yield f"{source} to {target}, port {number}: {'closed' if may else 'open'}"
 
@@ -229,8 +223,7 @@ def storage(objects: Objects):
         if set(kept.values()) != {"Retain"} or len(kept) != 2:
             yield f"{name_of(item)}: deleting it deletes the data"
         claims = {c["metadata"]["name"] for c in item["spec"].get("volumeClaimTemplates", [])}
-        directory = next((e["value"] for c in containers(item) for e in c["env"]
-                          if e["name"] == "PGDATA"), "")
+        directory = next((e["value"] for c in containers(item) for e in c["env"] if e["name"] == "PGDATA"), "")
         for container in containers(item):
             mounts = [m["mountPath"] for m in container["volumeMounts"] if m["name"] in claims]
             if not any(directory.startswith(path + "/") for path in mounts):

@@ -2,8 +2,7 @@
 
 import re
 
-from rendering import (Objects, containers, find, matches, labels_of, name_of, of_kind, strings,
-                       template, workloads)
+from rendering import Objects, containers, find, matches, labels_of, name_of, of_kind, strings, template, workloads
 
 GENERATED = re.compile(r"-[a-z0-9]{10}$")
 FULL_COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -177,8 +176,7 @@ def _references(workload: dict):
 
 def configuration(objects: Objects):
     """Every key that is used exists, and an edit of it starts new pods (see jobs for Jobs)."""
-    known = {item["metadata"]["name"]: set(item.get("data", {}))
-             for item in of_kind(objects, "ConfigMap")}
+    known = {item["metadata"]["name"]: set(item.get("data", {})) for item in of_kind(objects, "ConfigMap")}
     used = set()
     for workload in workloads(objects):
         for kind, name, key in _references(workload):
@@ -203,8 +201,7 @@ def configuration(objects: Objects):
 
 def concern(objects: Objects):
     """An edit starts only pods that read what was edited: who reads a ConfigMap reads all of it."""
-    known = {item["metadata"]["name"]: set(item.get("data", {}))
-             for item in of_kind(objects, "ConfigMap")}
+    known = {item["metadata"]["name"]: set(item.get("data", {})) for item in of_kind(objects, "ConfigMap")}
     for workload in workloads(objects):
         read: dict[str, set] = {}
         for kind, name, key in _references(workload):
@@ -272,9 +269,12 @@ def tokens(objects: Objects):
         wants = spec.get("serviceAccountName") == "prometheus"
         if spec.get("automountServiceAccountToken") is not wants:
             yield f"{name_of(workload)}: mounts a token"
-        projected = [source for volume in spec.get("volumes", [])
-                     for source in volume.get("projected", {}).get("sources", [])
-                     if "serviceAccountToken" in source]
+        projected = [
+            source
+            for volume in spec.get("volumes", [])
+            for source in volume.get("projected", {}).get("sources", [])
+            if "serviceAccountToken" in source
+        ]
         if projected and workload["kind"] != "Job":
             yield f"{name_of(workload)}: asks for a token"
         if spec.get("serviceAccountName") and not find(objects, "ServiceAccount", spec["serviceAccountName"]):
@@ -299,13 +299,12 @@ def spread(objects: Objects):
         if not several and mine:
             yield f"{name_of(workload)}: a budget on a single pod blocks drains"
         constraints = spec.get("topologySpreadConstraints", [])
-        if several and not any(matches(c.get("labelSelector"), labels_of(workload))
-                               and c["topologyKey"] == "kubernetes.io/hostname"
-                               for c in constraints):
+        if several and not any(
+            matches(c.get("labelSelector"), labels_of(workload)) and c["topologyKey"] == "kubernetes.io/hostname" for c in constraints
+        ):
             yield f"{name_of(workload)}: no topology spread"
         if several and workload["kind"] == "Deployment" and workload["spec"].get("replicas", 1) < 2:
             yield f"{name_of(workload)}: one pod cannot be replaced without a gap"
 
 
-POLICIES = [restricted, resources, images, probes, drain, configuration, concern, jobs,
-            database_names, secrets, tokens, spread]
+POLICIES = [restricted, resources, images, probes, drain, configuration, concern, jobs, database_names, secrets, tokens, spread]

@@ -40,8 +40,7 @@ def tool(name: str) -> str:
 
 
 def build(folder: Path) -> str:
-    done = subprocess.run([tool("kustomize"), "build", str(folder)], text=True,
-                          capture_output=True, timeout=60, check=False)
+    done = subprocess.run([tool("kustomize"), "build", str(folder)], text=True, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, f"kustomize build {folder}: {done.stderr}"
     # Deprecated fields are announced here, and nowhere else.
     assert not done.stderr, f"kustomize build {folder}: {done.stderr}"
@@ -71,15 +70,24 @@ def customised(components: tuple[str, ...], resource: str = "base", **more) -> s
     """The base with these components, as an overlay of one's own would have it, with more of its fields."""
     # kustomize takes relative paths only, and no file from outside a root.
     with tempfile.TemporaryDirectory() as folder:
+
         def relative(path: Path) -> str:
             return os.path.relpath(path, os.path.realpath(folder))
-        text = yaml.safe_dump({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
-            "namespace": "log-pong", "resources": [relative(MANIFESTS / resource)],
-            "components": [relative(MANIFESTS / "components" / name) for name in components],
-            "images": [{"name": f"log-pong/{name}", "newTag": "f" * 40,
-                        "newName": f"ghcr.io/owner/log-pong-{name}"}
-                       for name in ("pingpong", "reader", "writer", "witness")], **more})
+
+        text = yaml.safe_dump(
+            {
+                "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                "kind": "Kustomization",
+                "namespace": "log-pong",
+                "resources": [relative(MANIFESTS / resource)],
+                "components": [relative(MANIFESTS / "components" / name) for name in components],
+                "images": [
+                    {"name": f"log-pong/{name}", "newTag": "f" * 40, "newName": f"ghcr.io/owner/log-pong-{name}"}
+                    for name in ("pingpong", "reader", "writer", "witness")
+                ],
+                **more,
+            }
+        )
         Path(folder, "kustomization.yaml").write_text(text, encoding="utf-8")
         return build(Path(folder))
 
@@ -128,10 +136,12 @@ def matches(selector: dict | None, labels: dict) -> bool:
             return False
     for term in (selector or {}).get("matchExpressions", []):
         operator, values = term["operator"], term.get("values", [])
-        holds = {"In": labels.get(term["key"]) in values,
-                 "NotIn": labels.get(term["key"]) not in values,
-                 "Exists": term["key"] in labels,
-                 "DoesNotExist": term["key"] not in labels}[operator]
+        holds = {
+            "In": labels.get(term["key"]) in values,
+            "NotIn": labels.get(term["key"]) not in values,
+            "Exists": term["key"] in labels,
+            "DoesNotExist": term["key"] not in labels,
+        }[operator]
         if not holds:
             return False
     return True

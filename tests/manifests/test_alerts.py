@@ -12,30 +12,75 @@ from rendering import MANIFESTS, find, overlay, parse
 
 METRICS = {
     # the daemons
-    "http_requests_total", "http_request_duration_seconds", "http_connections",
-    "process_cpu_seconds_total", "process_resident_memory_bytes", "process_virtual_memory_bytes",
-    "process_open_fds", "process_max_fds", "process_start_time_seconds", "log_pong_build_info",
+    "http_requests_total",
+    "http_request_duration_seconds",
+    "http_connections",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_virtual_memory_bytes",
+    "process_open_fds",
+    "process_max_fds",
+    "process_start_time_seconds",
+    "log_pong_build_info",
     # pingpong
-    "pingpong_pings_total", "pingpong_pings_failed_total", "pingpong_batch_size",
-    "pingpong_commit_duration_seconds", "pingpong_queue_length", "pingpong_database_up",
-    "pingpong_database_reconnects_total", "pingpong_recovered_batches_total",
+    "pingpong_pings_total",
+    "pingpong_pings_failed_total",
+    "pingpong_batch_size",
+    "pingpong_commit_duration_seconds",
+    "pingpong_queue_length",
+    "pingpong_database_up",
+    "pingpong_database_reconnects_total",
+    "pingpong_recovered_batches_total",
     "pingpong_history_lost_total",
     # reader
-    "log_output_upstream_requests_total", "log_output_upstream_duration_seconds",
-    "log_output_upstream_queue_length", "log_output_shared_file_age_seconds",
+    "log_output_upstream_requests_total",
+    "log_output_upstream_duration_seconds",
+    "log_output_upstream_queue_length",
+    "log_output_shared_file_age_seconds",
     "log_output_pingpong_ready",
     # witness
-    "witness_requests_total", "witness_request_duration_seconds", "witness_requests_in_flight",
-    "witness_violations_total", "witness_outage", "witness_outages_total", "witness_outage_seconds_total",
-    "witness_highest_number", "witness_lines_lost_total",
+    "witness_requests_total",
+    "witness_request_duration_seconds",
+    "witness_requests_in_flight",
+    "witness_violations_total",
+    "witness_outage",
+    "witness_outages_total",
+    "witness_outage_seconds_total",
+    "witness_highest_number",
+    "witness_lines_lost_total",
     # Prometheus itself
     "up",
 }
 HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
 # Words of the query language and names of labels that stand where a metric could.
-NO_METRIC = {"sum", "max", "min", "avg", "count", "rate", "increase", "changes", "absent", "vector",
-             "histogram_quantile", "by", "on", "or", "group_left", "namespace", "pod", "version",
-             "code", "reason", "le", "outcome", "result", "kind", "s", "m"}
+NO_METRIC = {
+    "sum",
+    "max",
+    "min",
+    "avg",
+    "count",
+    "rate",
+    "increase",
+    "changes",
+    "absent",
+    "vector",
+    "histogram_quantile",
+    "by",
+    "on",
+    "or",
+    "group_left",
+    "namespace",
+    "pod",
+    "version",
+    "code",
+    "reason",
+    "le",
+    "outcome",
+    "result",
+    "kind",
+    "s",
+    "m",
+}
 
 
 def groups():
@@ -75,12 +120,12 @@ def known(word):
 
 def as_test(case):
     """One promtool test: the alert fires as described, or stays quiet."""
-    expected = [{"exp_labels": {"severity": case["severity"], **case["fires"]},
-                 "exp_annotations": case["says"]}] if "fires" in case else []
-    return {"interval": "15s",
-            "input_series": [{"series": key, "values": value} for key, value in case["series"].items()],
-            "alert_rule_test": [{"eval_time": case["at"], "alertname": case["alert"],
-                                 "exp_alerts": expected}]}
+    expected = [{"exp_labels": {"severity": case["severity"], **case["fires"]}, "exp_annotations": case["says"]}] if "fires" in case else []
+    return {
+        "interval": "15s",
+        "input_series": [{"series": key, "values": value} for key, value in case["series"].items()],
+        "alert_rule_test": [{"eval_time": case["at"], "alertname": case["alert"], "exp_alerts": expected}],
+    }
 
 
 def complete(case):
@@ -137,17 +182,22 @@ def test_the_dashboard_is_well_formed():
         assert place["x"] + place["w"] <= 24, panel["title"]
         if panel["type"] != "row":
             assert panel["targets"] and panel["fieldConfig"]["defaults"]["unit"]
-    taken = [(panel["gridPos"]["x"] + dx, panel["gridPos"]["y"] + dy) for panel in panels
-             for dx in range(panel["gridPos"]["w"]) for dy in range(panel["gridPos"]["h"])]
+    taken = [
+        (panel["gridPos"]["x"] + dx, panel["gridPos"]["y"] + dy)
+        for panel in panels
+        for dx in range(panel["gridPos"]["w"])
+        for dy in range(panel["gridPos"]["h"])
+    ]
     assert len(taken) == len(set(taken)), "panels overlap"
 
 
 def test_the_queries_of_the_dashboard_are_promql(tmp_path):
-    rules = [{"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m")}
-             for number, (_, query) in enumerate(queries())
-             if "{{args" not in query]
-    (tmp_path / "rules.yaml").write_text(
-        yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
+    rules = [
+        {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m")}
+        for number, (_, query) in enumerate(queries())
+        if "{{args" not in query
+    ]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": rules}]}), encoding="utf-8")
     done = promtool("check", "rules", "rules.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
 

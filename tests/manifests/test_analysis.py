@@ -33,8 +33,7 @@ def query_of(name):
 
 
 def series(name, pod, version, **more):
-    labels = {"namespace": "log-pong", "job": "pingpong", "pod": pod,
-              "rollouts_pod_template_hash": version, **more}
+    labels = {"namespace": "log-pong", "job": "pingpong", "pod": pod, "rollouts_pod_template_hash": version, **more}
     return name + "{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}"
 
 
@@ -47,8 +46,10 @@ def pings(pod, version, code, per_scrape, route="/ping", method="GET"):
 
 
 def took(pod, version, mean, per_scrape=15, route="/ping"):
-    return {series(f"{DURATION}_count", pod, version, route=route): f"9+{per_scrape}x20",
-            series(f"{DURATION}_sum", pod, version, route=route): f"9+{per_scrape * mean:.6f}x20"}
+    return {
+        series(f"{DURATION}_count", pod, version, route=route): f"9+{per_scrape}x20",
+        series(f"{DURATION}_sum", pod, version, route=route): f"9+{per_scrape * mean:.6f}x20",
+    }
 
 
 def seen(pod, per_scrape, result="ok", version="1.0.0", start=9, **more):
@@ -81,25 +82,22 @@ CASES = {
         "no stable": (cpu("n1", "new", 3), "none", "Failed"),
         "nothing at all": ({}, "none", "Failed"),
         "another namespace": (STABLE | cpu("n1", "new", 3, namespace="other"), "none", "Failed"),
-        "the database is busy": (STABLE | cpu("n1", "new", 3) | cpu("d", "", 15, job="postgres"),
-                                 "-0.1", "Successful"),
+        "the database is busy": (STABLE | cpu("n1", "new", 3) | cpu("d", "", 15, job="postgres"), "-0.1", "Successful"),
         "one sample only": (STABLE | {series(CPU, "n1", "new"): "_x5 5"}, "none", "Failed"),
     },
     "error-rate": {
         "no error": (pings("n1", "new", "200", 150), "0", "Successful"),
-        "one in two hundred": (pings("n1", "new", "200", 199) | pings("n1", "new", "503", 1),
-                               "0.005", "Successful"),
+        "one in two hundred": (pings("n1", "new", "200", 199) | pings("n1", "new", "503", 1), "0.005", "Successful"),
         "one in ten": (pings("n1", "new", "200", 135) | pings("n1", "new", "503", 15), "0.1", "Failed"),
         "errors only": (pings("n1", "new", "500", 15), "1", "Failed"),
-        "errors on the other path": (pings("n1", "new", "200", 15)
-                                     | pings("n1", "new", "503", 15, "/pingpong", "POST"),
-                                     "0.5", "Failed"),
-        "errors for batches of views": (pings("n1", "new", "200", 15)
-                                        | pings("n1", "new", "503", 15, "/pings", "POST"), "0.5", "Failed"),
-        "stable fails, the canary does not": (pings("n1", "new", "200", 15)
-                                              | pings("o1", "old", "503", 15), "0", "Successful"),
-        "strangers' mistakes": (pings("n1", "new", "200", 15) | pings("n1", "new", "404", 15, "other")
-                                | pings("n1", "new", "405", 15, method="other"), "0", "Successful"),
+        "errors on the other path": (pings("n1", "new", "200", 15) | pings("n1", "new", "503", 15, "/pingpong", "POST"), "0.5", "Failed"),
+        "errors for batches of views": (pings("n1", "new", "200", 15) | pings("n1", "new", "503", 15, "/pings", "POST"), "0.5", "Failed"),
+        "stable fails, the canary does not": (pings("n1", "new", "200", 15) | pings("o1", "old", "503", 15), "0", "Successful"),
+        "strangers' mistakes": (
+            pings("n1", "new", "200", 15) | pings("n1", "new", "404", 15, "other") | pings("n1", "new", "405", 15, method="other"),
+            "0",
+            "Successful",
+        ),
         "no request": (pings("n1", "new", "200", 0), "NaN", "Failed"),
         "probes only": (pings("n1", "new", "200", 15, "/healthz"), "none", "Failed"),
         "nothing at all": ({}, "none", "Failed"),
@@ -109,18 +107,23 @@ CASES = {
         "a little slower": (took("o1", "old", 0.002) | took("n1", "new", 0.05), "0.046", "Successful"),
         "a tenth of a second more": (took("o1", "old", 0.002) | took("n1", "new", 0.102), "0.098", "Failed"),
         "a slow database for both": (took("o1", "old", 0.3) | took("n1", "new", 0.4), "-0.2", "Successful"),
-        "slow batches of views": (took("o1", "old", 0.002) | took("n1", "new", 0.002)
-                                  | took("n1", "new", 0.5, 15, "/pings"), "0.247", "Failed"),
-        "slow probes": (took("o1", "old", 0.002) | took("n1", "new", 0.002)
-                        | took("n1", "new", 0.5, 15, "/healthz"), "-0.002", "Successful"),
+        "slow batches of views": (
+            took("o1", "old", 0.002) | took("n1", "new", 0.002) | took("n1", "new", 0.5, 15, "/pings"),
+            "0.247",
+            "Failed",
+        ),
+        "slow probes": (
+            took("o1", "old", 0.002) | took("n1", "new", 0.002) | took("n1", "new", 0.5, 15, "/healthz"),
+            "-0.002",
+            "Successful",
+        ),
         "no request": (took("o1", "old", 0.002) | took("n1", "new", 0, 0), "NaN", "Failed"),
         "no stable": (took("n1", "new", 0.002), "none", "Failed"),
         "nothing at all": ({}, "none", "Failed"),
     },
     "traffic-floor": {
         "enough": (pings("n1", "new", "200", 15), "1", "Successful"),
-        "two pods together": (pings("n1", "new", "200", 0.9) | pings("n2", "new", "200", 0.9),
-                              "0.12", "Successful"),
+        "two pods together": (pings("n1", "new", "200", 0.9) | pings("n2", "new", "200", 0.9), "0.12", "Successful"),
         "too little": (pings("n1", "new", "200", 1), "0.0667", "Failed"),
         "the stable version's": (pings("o1", "old", "200", 150), "none", "Failed"),
         "probes only": (pings("n1", "new", "200", 15, "/healthz"), "none", "Failed"),
@@ -128,12 +131,17 @@ CASES = {
     },
     "witness-errors": {
         "no error": (seen("ping", 150) | seen("page", 75), "0", "Successful"),
-        "a canary of a fifth that fails in one of fifty": (seen("ping", 149.4) | seen("ping", 0.6, "not_counted", "2.0.0"),
-                                                           "0.004", "Successful"),
-        "a canary of a fifth that fails in one of ten": (seen("ping", 147) | seen("ping", 3, "not_counted", "2.0.0"),
-                                                         "0.02", "Failed"),
-        "what only the page's viewers see": (seen("ping", 150) | seen("page", 65)
-                                             | seen("page", 10, "may_be_counted", "none"), "0.0444", "Failed"),
+        "a canary of a fifth that fails in one of fifty": (
+            seen("ping", 149.4) | seen("ping", 0.6, "not_counted", "2.0.0"),
+            "0.004",
+            "Successful",
+        ),
+        "a canary of a fifth that fails in one of ten": (seen("ping", 147) | seen("ping", 3, "not_counted", "2.0.0"), "0.02", "Failed"),
+        "what only the page's viewers see": (
+            seen("ping", 150) | seen("page", 65) | seen("page", 10, "may_be_counted", "none"),
+            "0.0444",
+            "Failed",
+        ),
         "no connection": (seen("ping", 0) | seen("ping", 150, "not_sent", "none"), "1", "Failed"),
         "one witness is away": (seen("page", 75), "0", "Successful"),
         "another namespace's": (seen("ping", 150) | seen("ping", 150, "not_sent", namespace="other"), "0", "Successful"),
@@ -159,8 +167,7 @@ def expectation(answer):
         return {"expr": "answer", "exp_samples": []}
     if answer == "NaN":
         return {"expr": "count(answer != answer)", "exp_samples": [{"labels": "{}", "value": 1}]}
-    return {"expr": "round(answer, 0.0001) + 0",
-            "exp_samples": [{"labels": "{}", "value": float(answer)}]}
+    return {"expr": "round(answer, 0.0001) + 0", "exp_samples": [{"labels": "{}", "value": float(answer)}]}
 
 
 def first_look():
@@ -170,15 +177,16 @@ def first_look():
 
 def complaint(folder, name, given, answer):
     rule = {"record": "answer", "expr": query_of(name)}
-    test = {"interval": "15s",
-            "input_series": [{"series": key, "values": values} for key, values in given.items()],
-            "promql_expr_test": [{**expectation(answer), "eval_time": first_look()}]}
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": key, "values": values} for key, values in given.items()],
+        "promql_expr_test": [{**expectation(answer), "eval_time": first_look()}],
+    }
     return run_rule_tests(folder, [{"name": "analysis", "rules": [rule]}], [test])
 
 
 def verdicts(questions):
-    done = subprocess.run([tool("evaluate")], input=json.dumps(questions), text=True,
-                          capture_output=True, timeout=60, check=True)
+    done = subprocess.run([tool("evaluate")], input=json.dumps(questions), text=True, capture_output=True, timeout=60, check=True)
     return json.loads(done.stdout)
 
 
@@ -198,19 +206,16 @@ def test_argo_rollouts_judges_the_answers():
     questions, wanted = [], []
     for name, case in FLAT:
         _, answer, phase = CASES[name][case]
-        questions.append({"condition": metric(name)["successCondition"],
-                          "samples": [] if answer == "none" else [answer]})
+        questions.append({"condition": metric(name)["successCondition"], "samples": [] if answer == "none" else [answer]})
         wanted.append(phase)
     assert verdicts(questions) == wanted
 
 
 def test_argo_rollouts_fails_what_is_no_single_number():
     for samples in ([], ["NaN"], ["0", "0"], ["NaN", "NaN"]):
-        questions = [{"condition": m["successCondition"], "samples": samples}
-                     for m in template()["spec"]["metrics"]]
+        questions = [{"condition": m["successCondition"], "samples": samples} for m in template()["spec"]["metrics"]]
         assert verdicts(questions) == ["Failed"] * len(CASES), samples
-    assert verdicts([{"condition": metric("traffic-floor")["successCondition"],
-                      "samples": ["-Inf"]}]) == ["Failed"]
+    assert verdicts([{"condition": metric("traffic-floor")["successCondition"], "samples": ["-Inf"]}]) == ["Failed"]
 
 
 def test_each_metric_has_cases():

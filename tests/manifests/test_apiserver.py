@@ -9,20 +9,25 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import cluster as clusters
-from rendering import (MANIFESTS, argocd, combination, combinations, name_of, overlay, parse,
-                       template, workloads)
+from rendering import MANIFESTS, argocd, combination, combinations, name_of, overlay, parse, template, workloads
 
 SCRIPT = MANIFESTS / "base/postgres/make-secret.sh"
 ACCOUNT = "/api/v1/namespaces/log-pong/serviceaccounts/postgres-secret/token"
 SECRETS = "/api/v1/namespaces/log-pong/secrets"
 ADMIN = "admin-token"
-KINDS = ["rollouts.argoproj.io", "analysistemplates.argoproj.io", "applications.argoproj.io",
-         "appprojects.argoproj.io", "gateways.gateway.networking.k8s.io",
-         "httproutes.gateway.networking.k8s.io", "podmonitors.monitoring.coreos.com",
-         "prometheusrules.monitoring.coreos.com", "clusters.postgresql.cnpg.io"]
+KINDS = [
+    "rollouts.argoproj.io",
+    "analysistemplates.argoproj.io",
+    "applications.argoproj.io",
+    "appprojects.argoproj.io",
+    "gateways.gateway.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "podmonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+    "clusters.postgresql.cnpg.io",
+]
 
-pytestmark = pytest.mark.skipif(
-    bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
+pytestmark = pytest.mark.skipif(bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +91,12 @@ def test_the_server_takes_it(cluster, operators, name):
 
 def pod_of(workload):
     made = template(workload)
-    return {"apiVersion": "v1", "kind": "Pod", "spec": made["spec"], "metadata": {
-        "name": "probe", "namespace": "log-pong", "labels": made["metadata"]["labels"]}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "spec": made["spec"],
+        "metadata": {"name": "probe", "namespace": "log-pong", "labels": made["metadata"]["labels"]},
+    }
 
 
 def create_pod(cluster, pod):
@@ -116,23 +125,29 @@ def make_secret(cluster, local, tmp_path):
     access = tmp_path / "api-access"
     access.mkdir()
     (access / "ca.crt").write_bytes(cluster.authority.read_bytes())
-    status, answer = cluster.request("POST", ACCOUNT, ADMIN, {
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": {"expirationSeconds": 600}})
+    status, answer = cluster.request(
+        "POST", ACCOUNT, ADMIN, {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}
+    )
     assert status == 201, answer
     (access / "token").write_text(answer["status"]["token"], "ascii")
     cluster.request("DELETE", f"{SECRETS}/postgres-app", ADMIN)
 
     def run(**changes):
         environment = {
-            "PATH": "/usr/bin:/bin", "TMPDIR": str(tmp_path), "NAMESPACE": "log-pong",
-            "SECRET_NAME": "postgres-app", "SECRET_USERNAME": "pingpong", "API_ACCESS": str(access),
-            "KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(cluster.port),
-            **changes}
-        done = subprocess.run(["sh", str(SCRIPT)], env=environment, text=True, capture_output=True,
-                              timeout=120, check=False)
+            "PATH": "/usr/bin:/bin",
+            "TMPDIR": str(tmp_path),
+            "NAMESPACE": "log-pong",
+            "SECRET_NAME": "postgres-app",
+            "SECRET_USERNAME": "pingpong",
+            "API_ACCESS": str(access),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(cluster.port),
+            **changes,
+        }
+        done = subprocess.run(["sh", str(SCRIPT)], env=environment, text=True, capture_output=True, timeout=120, check=False)
         assert os.listdir(tmp_path) == ["api-access"], "something was left behind"
         return done.returncode, done.stdout + done.stderr
+
     run.token = (access / "token").read_text("ascii")
     return run
 
@@ -173,13 +188,18 @@ def test_many_at_once_make_one(cluster, make_secret, tmp_path):
     def run(number):
         folder = tmp_path / "api-access" / str(number)
         folder.mkdir()
-        environment = {"PATH": "/usr/bin:/bin", "TMPDIR": str(folder), "NAMESPACE": "log-pong",
-                       "SECRET_NAME": "postgres-app", "SECRET_USERNAME": "pingpong",
-                       "API_ACCESS": str(tmp_path / "api-access"),
-                       "KUBERNETES_SERVICE_HOST": "127.0.0.1",
-                       "KUBERNETES_SERVICE_PORT": str(cluster.port)}
-        return subprocess.run(["sh", str(SCRIPT)], env=environment, text=True, capture_output=True,
-                              timeout=120, check=True).stdout
+        environment = {
+            "PATH": "/usr/bin:/bin",
+            "TMPDIR": str(folder),
+            "NAMESPACE": "log-pong",
+            "SECRET_NAME": "postgres-app",
+            "SECRET_USERNAME": "pingpong",
+            "API_ACCESS": str(tmp_path / "api-access"),
+            "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+            "KUBERNETES_SERVICE_PORT": str(cluster.port),
+        }
+        return subprocess.run(["sh", str(SCRIPT)], env=environment, text=True, capture_output=True, timeout=120, check=True).stdout
+
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(run, range(8)))
     assert sorted(text.startswith("made") for text in said) == [False] * 7 + [True]
@@ -188,10 +208,14 @@ def test_many_at_once_make_one(cluster, make_secret, tmp_path):
 def test_the_job_may_only_create(cluster, make_secret):
     assert make_secret()[0] == 0
     one = f"{SECRETS}/postgres-app"
-    for method, path, body in (("GET", one, None), ("GET", SECRETS, None), ("DELETE", one, None),
-                               ("PATCH", one, {"stringData": {"password": "x"}}),
-                               ("GET", "/api/v1/namespaces/log-pong/configmaps", None),
-                               ("POST", "/api/v1/namespaces/default/secrets", {})):
+    for method, path, body in (
+        ("GET", one, None),
+        ("GET", SECRETS, None),
+        ("DELETE", one, None),
+        ("PATCH", one, {"stringData": {"password": "x"}}),
+        ("GET", "/api/v1/namespaces/log-pong/configmaps", None),
+        ("POST", "/api/v1/namespaces/default/secrets", {}),
+    ):
         status, _ = cluster.request(method, path, make_secret.token, body)
         assert status == 403, (method, path)
     status, answer = cluster.request("PATCH", one, ADMIN, {"data": {"password": "eA=="}})

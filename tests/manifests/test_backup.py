@@ -33,8 +33,7 @@ def count(port, value, create=False):
     connection = connect(port)
     with connection.cursor() as cursor:
         if create:
-            cursor.execute("CREATE TABLE counters (id INTEGER PRIMARY KEY, count BIGINT NOT NULL);"
-                           "INSERT INTO counters VALUES (1, 0)")
+            cursor.execute("CREATE TABLE counters (id INTEGER PRIMARY KEY, count BIGINT NOT NULL);INSERT INTO counters VALUES (1, 0)")
         cursor.execute("UPDATE counters SET count = %s", (value,))
     connection.close()
 
@@ -48,9 +47,21 @@ def counted(port):
 
 def run(place, script, **more):
     volume, port = place
-    process = database.in_container(volume, "bash", f"{script}.sh", more={
-        "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "pingpong", "PGDATABASE": "pingpong",
-        "PGSSLMODE": "prefer", "PASSWORD_FILE": f"{volume}/password", "BACKUPS": f"{volume}/backups", **more})
+    process = database.in_container(
+        volume,
+        "bash",
+        f"{script}.sh",
+        more={
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(port),
+            "PGUSER": "pingpong",
+            "PGDATABASE": "pingpong",
+            "PGSSLMODE": "prefer",
+            "PASSWORD_FILE": f"{volume}/password",
+            "BACKUPS": f"{volume}/backups",
+            **more,
+        },
+    )
     output, _ = process.communicate(timeout=120)
     assert database.PASSWORD not in output
     return process.returncode, output
@@ -79,8 +90,7 @@ def wait_until_alone(place):
     deadline = time.monotonic() + 30
     while True:
         connection = connect(place[1], dbname="pingpong")
-        alone = query(connection, "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pingpong'"
-                                  " AND pid <> pg_backend_pid()") == [(0,)]
+        alone = query(connection, "SELECT count(*) FROM pg_stat_activity WHERE datname = 'pingpong' AND pid <> pg_backend_pid()") == [(0,)]
         connection.close()
         if alone:
             break

@@ -28,8 +28,7 @@ DATABASES = {
     "cloudnativepg": (("ha-database",), {"kind": "cloudnativepg"}, lambda objects: objects),
     "external": ((), EXTERNAL, charts.with_external_database),
 }
-COMBINATIONS = [(chosen, database) for n in range(4) for chosen in itertools.combinations(SWITCHES, n)
-                for database in DATABASES]
+COMBINATIONS = [(chosen, database) for n in range(4) for chosen in itertools.combinations(SWITCHES, n) for database in DATABASES]
 
 
 def values_of(chosen, database="statefulset") -> dict:
@@ -117,15 +116,29 @@ def test_it_is_valid(release):
 OTHER_VALUES = {
     "images": {"pingpong": {"repository": "registry.example.org/ping", "tag": "1", "digest": "sha256:" + "a" * 64}},
     "imagePullSecrets": [{"name": "registry"}],
-    "pingpong": {"replicas": 3, "resources": {"limits": {"memory": "256Mi"}},
-                 "settings": {"DRAIN_MS": 60000, "HTTP_IDLE_TIMEOUT_MS": 3600000, "ACCESS_LOG": True, "LOG_LEVEL": "debug"}},
-    "logOutput": {"replicas": 4, "message": "hei: #maailma", "information": "other\ntext\n",
-                  "reader": {"resources": {"limits": {"memory": "257Mi"}}, "settings": {"ACCESS_LOG": True}},
-                  "writer": {"resources": {"limits": {"memory": "33Mi"}}}},
-    "ingress": {"className": "nginx", "hosts": ["a.example.org", "*.b.example.org"], "annotations": {"x/y": "true"},
-                "tls": [{"secretName": "tls", "hosts": ["a.example.org"]}]},
-    "database": {"name": "counts", "user": "counter", "statefulset": {
-        "storage": {"size": "5Gi", "className": "fast"}, "resources": {"requests": {"memory": "129Mi"}}}},
+    "pingpong": {
+        "replicas": 3,
+        "resources": {"limits": {"memory": "256Mi"}},
+        "settings": {"DRAIN_MS": 60000, "HTTP_IDLE_TIMEOUT_MS": 3600000, "ACCESS_LOG": True, "LOG_LEVEL": "debug"},
+    },
+    "logOutput": {
+        "replicas": 4,
+        "message": "hei: #maailma",
+        "information": "other\ntext\n",
+        "reader": {"resources": {"limits": {"memory": "257Mi"}}, "settings": {"ACCESS_LOG": True}},
+        "writer": {"resources": {"limits": {"memory": "33Mi"}}},
+    },
+    "ingress": {
+        "className": "nginx",
+        "hosts": ["a.example.org", "*.b.example.org"],
+        "annotations": {"x/y": "true"},
+        "tls": [{"secretName": "tls", "hosts": ["a.example.org"]}],
+    },
+    "database": {
+        "name": "counts",
+        "user": "counter",
+        "statefulset": {"storage": {"size": "5Gi", "className": "fast"}, "resources": {"requests": {"memory": "129Mi"}}},
+    },
     "canary": {"enabled": True, "prometheus": "http://prometheus.other:9090", "minReplicas": 10, "maxReplicas": 15},
     "monitoring": {"enabled": True, "labels": {"release": "prometheus"}},
     "traffic": {"enabled": True, "pingsPerSecond": 20, "pagesPerSecond": 1, "resources": {"limits": {"memory": "65Mi"}}},
@@ -136,20 +149,31 @@ AMOUNTS = iter(range(1001, 1100))
 
 
 def amounts() -> dict:
-    return {"resources": {side: {what: f"{next(AMOUNTS)}{unit}" for what, unit in (("cpu", "m"), ("memory", "Mi"))}
-                          for side in ("requests", "limits")}}
+    return {
+        "resources": {
+            side: {what: f"{next(AMOUNTS)}{unit}" for what, unit in (("cpu", "m"), ("memory", "Mi"))} for side in ("requests", "limits")
+        }
+    }
 
 
 # The rest, each value another.
-ALTERED = merged(OTHER_VALUES, {
-    "images": {name: {"repository": f"registry.example.org/{name}", "tag": f"tag-{name}", "digest": "sha256:" + digit * 64}
-               for name, digit in zip((*charts.OURS, "postgres", "cloudnativepg", "curl"), "1234567", strict=True)},
-    "pingpong": {**amounts(), "settings": {"DRAIN_MS": 60001}},
-    "logOutput": {"information": "another", "reader": {**amounts(), "settings": {"DRAIN_MS": 60002}}, "writer": amounts()},
-    "database": {"statefulset": amounts(), "cloudnativepg": {
-        "instances": 5, "storage": {"size": "7Gi", "className": "ha"}, **amounts()}},
-    "traffic": amounts(), "test": {"seconds": 61},
-})
+ALTERED = merged(
+    OTHER_VALUES,
+    {
+        "images": {
+            name: {"repository": f"registry.example.org/{name}", "tag": f"tag-{name}", "digest": "sha256:" + digit * 64}
+            for name, digit in zip((*charts.OURS, "postgres", "cloudnativepg", "curl"), "1234567", strict=True)
+        },
+        "pingpong": {**amounts(), "settings": {"DRAIN_MS": 60001}},
+        "logOutput": {"information": "another", "reader": {**amounts(), "settings": {"DRAIN_MS": 60002}}, "writer": amounts()},
+        "database": {
+            "statefulset": amounts(),
+            "cloudnativepg": {"instances": 5, "storage": {"size": "7Gi", "className": "ha"}, **amounts()},
+        },
+        "traffic": amounts(),
+        "test": {"seconds": 61},
+    },
+)
 
 
 def config(objects, name: str) -> dict:
@@ -168,8 +192,14 @@ def test_each_value_gets_where_it_belongs():
     assert pod["containers"][0]["resources"]["limits"] == {"cpu": "1", "memory": "256Mi"}
     assert all(template(item)["spec"]["imagePullSecrets"] == [{"name": "registry"}] for item in workloads(objects))
     assert config(objects, "pingpong-config") == {
-        "ACCESS_LOG": "true", "DB_HOST": "postgres-svc", "DB_PORT": "5432", "DB_SSLMODE": "prefer", "DRAIN_MS": "60000",
-        "HTTP_IDLE_TIMEOUT_MS": "3600000", "LOG_LEVEL": "debug"}
+        "ACCESS_LOG": "true",
+        "DB_HOST": "postgres-svc",
+        "DB_PORT": "5432",
+        "DB_SSLMODE": "prefer",
+        "DRAIN_MS": "60000",
+        "HTTP_IDLE_TIMEOUT_MS": "3600000",
+        "LOG_LEVEL": "debug",
+    }
     assert config(objects, "database-config") == {"DB_NAME": "counts", "DB_USER": "counter"}
     assert config(objects, "reader-config") == {"ACCESS_LOG": "true", "DRAIN_MS": "5000"}
     assert config(objects, "log-output-config") == {"MESSAGE": "hei: #maailma", "information.txt": "other\ntext\n"}
@@ -188,8 +218,12 @@ def test_each_value_gets_where_it_belongs():
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == (10, 15)
     for item in of_kind(objects, "PodMonitor", "PrometheusRule"):
         assert item["metadata"]["labels"]["release"] == "prometheus"
-    rates = [e["value"] for name in ("witness-ping", "witness-page") for e in
-             template(find(objects, "Deployment", name))["spec"]["containers"][0]["env"] if e["name"] == "RATE"]
+    rates = [
+        e["value"]
+        for name in ("witness-ping", "witness-page")
+        for e in template(find(objects, "Deployment", name))["spec"]["containers"][0]["env"]
+        if e["name"] == "RATE"
+    ]
     assert rates == ["20", "1"]
     assert chart({"pingpong": {"replicas": 3}}) != chart()
     assert of_kind(chart({"networkPolicies": False, "traffic": {"enabled": True}}), "NetworkPolicy") == []
@@ -212,8 +246,12 @@ def test_every_value_of_the_list_does_something():
         values = merged(ALTERED, {"database": database[1]})
         text += charts.text_of(values, "log-pong", "log-pong")
         changed |= {name for name, value in leaves(values) if default.get(name) != value}
-    assert [name for name in default if not name.endswith((".enabled", "networkPolicies"))
-            and not any(other == name or other.startswith(f"{name}.") for other in changed)] == []
+    assert [
+        name
+        for name in default
+        if not name.endswith((".enabled", "networkPolicies"))
+        and not any(other == name or other.startswith(f"{name}.") for other in changed)
+    ] == []
     said = {name: str(value) for name, value in leaves(ALTERED) if isinstance(value, str | int) and value is not True}
     assert len(set(said.values())) == len(said)
     assert [name for name, value in said.items() if value not in text] == []
@@ -252,8 +290,11 @@ def test_a_release_with_too_long_a_name_is_refused():
     assert charts.text_of({}, "a" * 30, "log-pong")
     done = helm("template", "a" * 31, str(CHART))
     assert done.returncode != 0 and "has 31 characters: names that are made of it have room for 30" in done.stderr
-    longest = {name_of(item): len(item["metadata"]["name"]) for item in chart(values_of(SWITCHES), "a" * 30)
-               if item["kind"] in ("Service", "Job", "StatefulSet")}
+    longest = {
+        name_of(item): len(item["metadata"]["name"])
+        for item in chart(values_of(SWITCHES), "a" * 30)
+        if item["kind"] in ("Service", "Job", "StatefulSet")
+    }
     # A StatefulSet's and a Rollout's are part of labels, with a dash and ten characters more.
     assert max(longest.values()) <= 63 and max(n for name, n in longest.items() if name.startswith("Stateful")) <= 52
 
@@ -269,8 +310,15 @@ def test_two_releases_in_one_namespace_share_nothing(database):
             selector = item["spec"]["podSelector"]["matchLabels"]
             own = item["metadata"]["labels"]["app.kubernetes.io/instance"]
             assert selector.get("app.kubernetes.io/instance") == own or "cnpg.io/cluster" in selector
-    secrets = [{volume["secret"]["secretName"] for item in workloads(objects) for volume in template(item)["spec"].get("volumes", [])
-                if "secret" in volume} for objects in (first, other)]
+    secrets = [
+        {
+            volume["secret"]["secretName"]
+            for item in workloads(objects)
+            for volume in template(item)["spec"].get("volumes", [])
+            if "secret" in volume
+        }
+        for objects in (first, other)
+    ]
     assert secrets == [{"postgres-app"}, {"second-postgres-app"}]
 
 
@@ -283,18 +331,20 @@ def test_the_next_version_of_the_chart_starts_no_pod_anew(tmp_path):
     values = merged(charts.TAGS, values_of(SWITCHES))
     texts = [helm("template", "log-pong", str(where), values=values).stdout for where in (CHART, folder)]
     old, new = ({name_of(item): item for item in parse(text)} for text in texts)
-    assert set(old) == set(new) and 'chart: log-pong-9.9.9' in texts[1]
+    assert set(old) == set(new) and "chart: log-pong-9.9.9" in texts[1]
     for name, item in new.items():
         if item["kind"] != "Pod":
             assert item.get("spec") == old[name].get("spec"), name
     assert [d for d in new.values() if d["metadata"]["labels"]["app.kubernetes.io/version"] != "9.9.9"] == []
 
 
-READERS = [({"pingpong": {"settings": {"ACCESS_LOG": True}}}, {"Deployment pingpong"}),
-           ({"logOutput": {"reader": {"settings": {"ACCESS_LOG": True}}}}, {"Deployment log-output"}),
-           ({"logOutput": {"message": "other"}}, {"Deployment log-output"}),
-           ({"database": {"user": "other"}}, {"Deployment pingpong", "StatefulSet postgres"}),
-           ({"imagePullSecrets": [{"name": "x"}]}, {"Deployment pingpong", "Deployment log-output", "StatefulSet postgres", "Job"})]
+READERS = [
+    ({"pingpong": {"settings": {"ACCESS_LOG": True}}}, {"Deployment pingpong"}),
+    ({"logOutput": {"reader": {"settings": {"ACCESS_LOG": True}}}}, {"Deployment log-output"}),
+    ({"logOutput": {"message": "other"}}, {"Deployment log-output"}),
+    ({"database": {"user": "other"}}, {"Deployment pingpong", "StatefulSet postgres"}),
+    ({"imagePullSecrets": [{"name": "x"}]}, {"Deployment pingpong", "Deployment log-output", "StatefulSet postgres", "Job"}),
+]
 
 
 @pytest.mark.parametrize("values, readers", READERS, ids=lambda part: next(iter(part)) if isinstance(part, dict) else "")
@@ -320,8 +370,9 @@ def test_helm_test_is_a_locked_down_witness_that_reaches_what_it_asks():
         assert int(values["DURATION_S"]) < pod["spec"]["activeDeadlineSeconds"]
         targets.append(values["TARGET_URL"])
     assert sorted(targets) == ["http://log-output-svc:3002/log-output", "http://pingpong-svc:3001/ping"]
-    assert not policies_network.matches(find(chart(values_of(SWITCHES)), "PodMonitor", "witness")["spec"]["selector"],
-                                        pod["metadata"]["labels"])
+    assert not policies_network.matches(
+        find(chart(values_of(SWITCHES)), "PodMonitor", "witness")["spec"]["selector"], pod["metadata"]["labels"]
+    )
     labels, objects = pod["metadata"]["labels"], [*chart(), policy]
     for name, port, may in (("pingpong", 3001, True), ("log-output", 3002, True), ("postgres", 5432, False)):
         peer = {"labels": template(find(chart(), "StatefulSet" if name == "postgres" else "Deployment", name))["metadata"]["labels"]}

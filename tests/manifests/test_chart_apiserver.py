@@ -16,12 +16,16 @@ import cluster as clusters
 from charts import CHART, TAGS, chart, hooks, merged
 from rendering import name_of, of_kind, tool
 
-KINDS = ["rollouts.argoproj.io", "analysistemplates.argoproj.io", "podmonitors.monitoring.coreos.com",
-         "prometheusrules.monitoring.coreos.com", "clusters.postgresql.cnpg.io"]
+KINDS = [
+    "rollouts.argoproj.io",
+    "analysistemplates.argoproj.io",
+    "podmonitors.monitoring.coreos.com",
+    "prometheusrules.monitoring.coreos.com",
+    "clusters.postgresql.cnpg.io",
+]
 EVERYTHING = {name: {"enabled": True} for name in ("canary", "monitoring", "traffic")} | {"database": {"kind": "cloudnativepg"}}
 
-pytestmark = pytest.mark.skipif(
-    bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
+pytestmark = pytest.mark.skipif(bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +50,9 @@ def folder(tmp_path_factory):
 def namespace(cluster, request):
     name = f"chart-{abs(hash(request.node.name)) % 10**8}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    status, answer = cluster.request("POST", "/api/v1/namespaces", "admin-token", {
-        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    status, answer = cluster.request(
+        "POST", "/api/v1/namespaces", "admin-token", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    )
     assert status == 201, answer
     return name
 
@@ -104,24 +109,39 @@ def test_it_installs_and_again_changes_nothing(release, values):
     assert missing == set()
     release.upgrade(values)
     after = release.get(kinds)
-    assert {n: i["metadata"].get("generation") for n, i in before.items()} == {
-        n: i["metadata"].get("generation") for n, i in after.items()}
+    assert {n: i["metadata"].get("generation") for n, i in before.items()} == {n: i["metadata"].get("generation") for n, i in after.items()}
 
 
 def secret_of(release, password: str) -> None:
     """What the Job makes; there is nobody here who runs it."""
-    status, answer = release.cluster.request("POST", f"/api/v1/namespaces/{release.namespace}/secrets", "admin-token", {
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "postgres-app"}, "immutable": True,
-        "stringData": {"username": "pingpong", "password": password}})
+    status, answer = release.cluster.request(
+        "POST",
+        f"/api/v1/namespaces/{release.namespace}/secrets",
+        "admin-token",
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "postgres-app"},
+            "immutable": True,
+            "stringData": {"username": "pingpong", "password": password},
+        },
+    )
     assert status == 201, answer
 
 
 def claim_of(release) -> None:
     """What the StatefulSet's controller makes."""
     status, answer = release.cluster.request(
-        "POST", f"/api/v1/namespaces/{release.namespace}/persistentvolumeclaims", "admin-token", {
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data-postgres-0"},
-            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}})
+        "POST",
+        f"/api/v1/namespaces/{release.namespace}/persistentvolumeclaims",
+        "admin-token",
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": "data-postgres-0"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        },
+    )
     assert status == 201, answer
 
 
@@ -147,7 +167,8 @@ def test_the_cluster_of_the_database_is_left_and_found_again(release):
     done = release.helm("uninstall")
     assert done.returncode == 0 and "[Cluster] postgres" in done.stdout + done.stderr
     assert {n: i["metadata"]["uid"] for n, i in release.get("clusters.postgresql.cnpg.io").items()} == {
-        n: i["metadata"]["uid"] for n, i in before.items()}
+        n: i["metadata"]["uid"] for n, i in before.items()
+    }
     release.install(EVERYTHING)
     assert release.get("rollouts").keys() == {"Rollout pingpong-rollout"}
 
@@ -189,7 +210,8 @@ def test_two_releases_in_one_namespace(release):
     assert {"Deployment pingpong", "Deployment second-pingpong"} <= found.keys()
     other.must("uninstall")
     assert {n: i["metadata"]["uid"] for n, i in release.get("deployments").items()} == {
-        n: i["metadata"]["uid"] for n, i in found.items() if n in ("Deployment pingpong", "Deployment log-output")}
+        n: i["metadata"]["uid"] for n, i in found.items() if n in ("Deployment pingpong", "Deployment log-output")
+    }
 
 
 def test_what_kubectl_has_applied_is_not_taken_over(release, cluster):
@@ -212,12 +234,15 @@ def test_the_pod_of_helm_test_is_admitted_and_its_verdict_is_told(release, clust
     assert status == 201, answer
     for phase, expected in (("Succeeded", 0), ("Failed", 1)):
         log = (tmp_path / phase).open("w+")
-        running = subprocess.Popen([tool("helm"), "test", "log-pong", f"--namespace={release.namespace}", "--timeout=60s",
-                                    f"--kubeconfig={cluster.kubeconfig}"], stdout=log, stderr=log, cwd=os.sep)
+        running = subprocess.Popen(
+            [tool("helm"), "test", "log-pong", f"--namespace={release.namespace}", "--timeout=60s", f"--kubeconfig={cluster.kubeconfig}"],
+            stdout=log,
+            stderr=log,
+            cwd=os.sep,
+        )
         try:
             deadline = time.monotonic() + 60
-            while cluster.request("PATCH", f"{path}/pods/log-pong-test/status", "admin-token",
-                                  {"status": {"phase": phase}})[0] != 200:
+            while cluster.request("PATCH", f"{path}/pods/log-pong-test/status", "admin-token", {"status": {"phase": phase}})[0] != 200:
                 assert time.monotonic() < deadline and running.poll() is None
                 time.sleep(0.1)
             assert (running.wait(timeout=90) != 0) == expected

@@ -16,8 +16,14 @@ ONCE = {"password", "initialise"}
 
 
 def read(path, **environment):
-    done = subprocess.run([tool("compose"), str(path)], text=True, capture_output=True, timeout=60, check=False,
-                          env={"PATH": os.environ["PATH"], **environment})
+    done = subprocess.run(
+        [tool("compose"), str(path)],
+        text=True,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={"PATH": os.environ["PATH"], **environment},
+    )
     return done.returncode, done.stdout or done.stderr
 
 
@@ -52,9 +58,18 @@ def test_every_service_is_locked_down(project):
     assert list(findings(project["services"])) == []
 
 
-@pytest.mark.parametrize("breakage", [
-    {"read_only": False}, {"cap_drop": []}, {"security_opt": []}, {"environment": {"DB_PASSWORD": "x"}},
-    {"image": "postgres:17"}, {"healthcheck": None}], ids=lambda b: next(iter(b)))
+@pytest.mark.parametrize(
+    "breakage",
+    [
+        {"read_only": False},
+        {"cap_drop": []},
+        {"security_opt": []},
+        {"environment": {"DB_PASSWORD": "x"}},
+        {"image": "postgres:17"},
+        {"healthcheck": None},
+    ],
+    ids=lambda b: next(iter(b)),
+)
 def test_a_breakage_is_noticed(project, breakage):
     services = copy.deepcopy(project["services"])
     services["postgres-svc"].update(breakage)
@@ -83,8 +98,9 @@ def test_the_ports_can_be_chosen():
     assert ports == {"reader": ["8080"], "pingpong-svc": ["8081"]}
 
 
-@pytest.mark.parametrize("change", [{"servces": {}}, {"services": {"writer": {"image": "x", "read_onyl": True}}}],
-                         ids=["top level", "in a service"])
+@pytest.mark.parametrize(
+    "change", [{"servces": {}}, {"services": {"writer": {"image": "x", "read_onyl": True}}}], ids=["top level", "in a service"]
+)
 def test_a_misspelt_key_is_refused(tmp_path, change):
     text = yaml.safe_load(FILE.read_text("utf-8"))
     path = tmp_path / "compose.yaml"

@@ -10,8 +10,7 @@ import policies_network
 import policies_pods
 from rendering import MANIFESTS, customised, find, labels_of, matches, of_kind, parse, workloads
 
-COMPONENTS = [c for n in range(5)
-              for c in itertools.combinations(("canary", "monitoring", "traffic", "gateway-api"), n)]
+COMPONENTS = [c for n in range(5) for c in itertools.combinations(("canary", "monitoring", "traffic", "gateway-api"), n)]
 
 
 def readme_example() -> dict:

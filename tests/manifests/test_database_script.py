@@ -21,8 +21,7 @@ SCRIPT = MANIFESTS / "base/postgres/initialise.sh"
 # Everything that a careless script would trip over.
 PASSWORD = r"""it's "a" \pass$word `id` %s"""
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root: to become the user postgres, and for a namespace of processes")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become the user postgres, and for a namespace of processes")
 
 
 def binaries():
@@ -52,14 +51,25 @@ def volume():
 
 def in_container(volume, *command, user="postgres", more=None, **options):
     """Starts a command as the user, the first process of a namespace of its own."""
-    environment = {"PATH": f"{binaries()}:/usr/bin:/bin", "PGDATA": f"{volume}/data/pgdata",
-                   "APP_ROLE": "pingpong", "APP_DATABASE": "pingpong", "TMPDIR": f"{volume}/tmp",
-                   "APP_PASSWORD_FILE": f"{volume}/password", **(more or {})}
+    environment = {
+        "PATH": f"{binaries()}:/usr/bin:/bin",
+        "PGDATA": f"{volume}/data/pgdata",
+        "APP_ROLE": "pingpong",
+        "APP_DATABASE": "pingpong",
+        "TMPDIR": f"{volume}/tmp",
+        "APP_PASSWORD_FILE": f"{volume}/password",
+        **(more or {}),
+    }
     return subprocess.Popen(
-        ["unshare", "--pid", "--fork", "setpriv", f"--reuid={user}",
-         f"--regid={user}", "--clear-groups", *command],
-        env=environment, cwd=volume, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, **options)
+        ["unshare", "--pid", "--fork", "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command],
+        env=environment,
+        cwd=volume,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **options,
+    )
 
 
 def kill(process):
@@ -84,8 +94,18 @@ def free_port():
 @contextmanager
 def server(volume, arguments=(), **options):
     port = free_port()
-    process = in_container(volume, "postgres", *arguments, "-c", "listen_addresses=127.0.0.1", "-p", str(port),
-                           "-c", f"unix_socket_directories={volume}/sockets", **options)
+    process = in_container(
+        volume,
+        "postgres",
+        *arguments,
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-p",
+        str(port),
+        "-c",
+        f"unix_socket_directories={volume}/sockets",
+        **options,
+    )
     try:
         deadline = time.monotonic() + 60
         while connects(port) == "no answer":
@@ -98,8 +118,15 @@ def server(volume, arguments=(), **options):
 
 
 def connect(port, **arguments):
-    wanted = {"host": "127.0.0.1", "port": port, "user": "pingpong", "dbname": "pingpong",
-              "password": PASSWORD, "connect_timeout": 5, **arguments}
+    wanted = {
+        "host": "127.0.0.1",
+        "port": port,
+        "user": "pingpong",
+        "dbname": "pingpong",
+        "password": PASSWORD,
+        "connect_timeout": 5,
+        **arguments,
+    }
     connection = psycopg2.connect(**wanted)
     connection.autocommit = True
     return connection
@@ -127,10 +154,10 @@ def test_the_role_owns_its_database_and_nothing_else(volume):
     assert PASSWORD not in output
     with server(volume) as port:
         connection = connect(port)
-        assert query(connection, "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls"
-                                 " FROM pg_roles WHERE rolname = 'pingpong'") == [(False,) * 5]
-        assert query(connection, "SELECT pg_get_userbyid(datdba) FROM pg_database"
-                                 " WHERE datname = 'pingpong'") == [("pingpong",)]
+        assert query(
+            connection, "SELECT rolsuper, rolcreaterole, rolcreatedb, rolreplication, rolbypassrls FROM pg_roles WHERE rolname = 'pingpong'"
+        ) == [(False,) * 5]
+        assert query(connection, "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = 'pingpong'") == [("pingpong",)]
         with connection.cursor() as cursor:
             cursor.execute("CREATE TABLE counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL)")
         assert query(connection, "SHOW data_checksums") == [("on",)]
@@ -142,13 +169,21 @@ def test_nobody_else_gets_in(volume):
     with server(volume) as port:
         assert connects(port) == "yes"
         assert "password authentication failed" in connects(port, password="wrong")
-        for other in ({"user": "postgres"}, {"user": "postgres", "dbname": "postgres"},
-                      {"dbname": "postgres"}):
+        for other in ({"user": "postgres"}, {"user": "postgres", "dbname": "postgres"}, {"dbname": "postgres"}):
             assert "no pg_hba.conf entry" in connects(port, **other), other
         # Over the socket, only for the operating system's user postgres.
-        said = in_container(volume, "psql", "-h", f"{volume}/sockets", "-p", str(port), "-U", "postgres",
-                            "-Atc", "SELECT count(*) FROM pg_authid"
-                            " WHERE rolname = 'postgres' AND rolpassword IS NULL")
+        said = in_container(
+            volume,
+            "psql",
+            "-h",
+            f"{volume}/sockets",
+            "-p",
+            str(port),
+            "-U",
+            "postgres",
+            "-Atc",
+            "SELECT count(*) FROM pg_authid WHERE rolname = 'postgres' AND rolpassword IS NULL",
+        )
         assert said.communicate(timeout=30)[0] == "1\n"
         assert "no pg_hba.conf entry" in connects(port, host=f"{volume}/sockets")
         assert "Peer authentication failed" in connects(port, host=f"{volume}/sockets", user="postgres")
@@ -218,8 +253,20 @@ def test_it_runs_as_a_user_that_the_image_does_not_know(volume):
         assert connects(port) == "yes"
         assert "no pg_hba.conf entry" in connects(port, user="postgres")
         # Where kubectl exec lands.
-        said = in_container(volume, "psql", "-h", f"{volume}/sockets", "-p", str(port), "-U", "postgres",
-                            "-Atc", "SELECT current_user", user=STRANGER, more=more)
+        said = in_container(
+            volume,
+            "psql",
+            "-h",
+            f"{volume}/sockets",
+            "-p",
+            str(port),
+            "-U",
+            "postgres",
+            "-Atc",
+            "SELECT current_user",
+            user=STRANGER,
+            more=more,
+        )
         assert said.communicate(timeout=30)[0] == "postgres\n"
 
 
@@ -244,7 +291,7 @@ def test_files_of_another_version_are_left_alone_and_said(volume):
     finally:
         kill(process)
     assert before == {path: path.stat().st_mtime_ns for path in (volume / "data").rglob("*")}
-    assert '## From one PostgreSQL to the next' in (MANIFESTS / "README.md").read_text("utf-8")
+    assert "## From one PostgreSQL to the next" in (MANIFESTS / "README.md").read_text("utf-8")
 
 
 def test_no_huge_pages_are_asked_for(volume):

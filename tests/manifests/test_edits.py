@@ -11,16 +11,17 @@ import yaml
 import cluster as clusters
 from rendering import MANIFESTS, build, name_of, of_kind, parse, template, workloads
 
-pytestmark = pytest.mark.skipif(
-    bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
+pytestmark = pytest.mark.skipif(bool(clusters.missing()), reason="no API server here: make manifests-apiserver-test builds it")
 
 # Who reads what; the Job reads its script once, and is left as it is.
-READERS = {"log-output-config": {"Deployment log-output"},
-           "reader-config": {"Deployment log-output"},
-           "pingpong-config": {"Deployment pingpong"},
-           "database-config": {"Deployment pingpong", "StatefulSet postgres"},
-           "postgres-scripts": {"StatefulSet postgres"},
-           "postgres-secret-scripts": set()}
+READERS = {
+    "log-output-config": {"Deployment log-output"},
+    "reader-config": {"Deployment log-output"},
+    "pingpong-config": {"Deployment pingpong"},
+    "database-config": {"Deployment pingpong", "StatefulSet postgres"},
+    "postgres-scripts": {"StatefulSet postgres"},
+    "postgres-secret-scripts": set(),
+}
 
 
 @pytest.fixture(scope="module")

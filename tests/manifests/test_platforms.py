@@ -46,8 +46,7 @@ def test_a_platform_keeps_the_policies(platform, others):
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_platform_is_valid(platform):
-    objects = [item for others in CHOICES for item in rendered(platform, others)
-               if item["kind"] not in WITHOUT_SCHEMA]
+    objects = [item for others in CHOICES for item in rendered(platform, others) if item["kind"] not in WITHOUT_SCHEMA]
     for release in RELEASES:
         assert kubeconform(with_rollouts_as_deployments(objects), release) == []
 
@@ -163,8 +162,7 @@ def test_prometheus_is_told_where_the_metrics_are():
         for workload in of_kind(rendered("prometheus-annotations", others), "Deployment", "Rollout"):
             notes = template(workload)["metadata"]["annotations"]
             (port,) = {p["containerPort"] for c in containers(workload) for p in c.get("ports", [])}
-            assert notes == {"prometheus.io/scrape": "true", "prometheus.io/path": "/metrics",
-                             "prometheus.io/port": str(port)}
+            assert notes == {"prometheus.io/scrape": "true", "prometheus.io/path": "/metrics", "prometheus.io/port": str(port)}
 
 
 def test_flux_prunes_no_data_and_no_configuration():

@@ -9,8 +9,7 @@ import breakages
 import policies_delivery
 import policies_network
 import policies_pods
-from rendering import (LOCAL, MANIFESTS, OVERLAYS, argocd, combination, combinations, find, of_kind,
-                       overlay, parse)
+from rendering import LOCAL, MANIFESTS, OVERLAYS, argocd, combination, combinations, find, of_kind, overlay, parse
 
 POLICIES = policies_pods.POLICIES + policies_network.POLICIES + policies_delivery.POLICIES
 
@@ -50,8 +49,7 @@ def test_the_project_may_sync_every_choice(components):
 
 def test_local_needs_no_custom_resources():
     groups = {item["apiVersion"].partition("/")[0] for item in parse(overlay("local"))}
-    assert groups <= {"v1", "apps", "batch", "policy", "networking.k8s.io",
-                      "rbac.authorization.k8s.io"}
+    assert groups <= {"v1", "apps", "batch", "policy", "networking.k8s.io", "rbac.authorization.k8s.io"}
 
 
 def test_an_edit_of_a_configuration_reaches_the_pods_of_the_rollout():
@@ -59,8 +57,7 @@ def test_an_edit_of_a_configuration_reaches_the_pods_of_the_rollout():
     names = set()
     for components in (("canary",), ("canary", "ha-database")):
         objects = parse(combination(components))
-        (config,) = [c["metadata"]["name"] for c in of_kind(objects, "ConfigMap")
-                     if c["metadata"]["name"].startswith("pingpong-config-")]
+        (config,) = [c["metadata"]["name"] for c in of_kind(objects, "ConfigMap") if c["metadata"]["name"].startswith("pingpong-config-")]
         rollout = find(objects, "Rollout", "pingpong-rollout")
         container = rollout["spec"]["template"]["spec"]["containers"][0]
         assert container["envFrom"][0]["configMapRef"]["name"] == config

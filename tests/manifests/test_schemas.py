@@ -7,8 +7,7 @@ import subprocess
 
 import pytest
 
-from rendering import (OVERLAYS, argocd, combination, combinations, find, of_kind, overlay, parse,
-                       tool)
+from rendering import OVERLAYS, argocd, combination, combinations, find, of_kind, overlay, parse, tool
 
 RELEASES = ["1.34", "newest"]
 
@@ -17,11 +16,23 @@ def kubeconform(objects, release):
     """Returns what is wrong; an object without a schema is wrong, too."""
     pattern = "{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json"
     done = subprocess.run(
-        [tool("kubeconform"), "-strict", "-output", "json",
-         "-schema-location", f"{tool('schemas')}/{release}/{pattern}",
-         "-schema-location", f"{tool('schemas')}/crds/{pattern}", "-"],
-        input="\n---\n".join(json.dumps(item) for item in objects), text=True,
-        capture_output=True, timeout=120, check=False)
+        [
+            tool("kubeconform"),
+            "-strict",
+            "-output",
+            "json",
+            "-schema-location",
+            f"{tool('schemas')}/{release}/{pattern}",
+            "-schema-location",
+            f"{tool('schemas')}/crds/{pattern}",
+            "-",
+        ],
+        input="\n---\n".join(json.dumps(item) for item in objects),
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
     assert not done.stderr, done.stderr
     return [f"{r['kind']} {r['name']}: {r['msg']}" for r in json.loads(done.stdout).get("resources", [])]
 
@@ -31,8 +42,7 @@ def with_rollouts_as_deployments(objects):
     shadows = []
     for rollout in of_kind(objects, "Rollout"):
         spec = {key: rollout["spec"][key] for key in ("selector", "template")}
-        shadows.append({"apiVersion": "apps/v1", "kind": "Deployment",
-                        "metadata": rollout["metadata"], "spec": spec})
+        shadows.append({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": rollout["metadata"], "spec": spec})
     return objects + shadows
 
 
@@ -47,8 +57,19 @@ def everything():
 def test_everything_is_valid(release):
     objects = everything()
     kinds = {item["kind"] for item in objects}
-    assert {"Rollout", "AnalysisTemplate", "Application", "AppProject", "HTTPRoute", "Gateway",
-            "Cluster", "PodMonitor", "PrometheusRule", "StatefulSet", "NetworkPolicy"} <= kinds
+    assert {
+        "Rollout",
+        "AnalysisTemplate",
+        "Application",
+        "AppProject",
+        "HTTPRoute",
+        "Gateway",
+        "Cluster",
+        "PodMonitor",
+        "PrometheusRule",
+        "StatefulSet",
+        "NetworkPolicy",
+    } <= kinds
     assert kubeconform(objects, release) == []
 
 

@@ -10,7 +10,4 @@ import schemathesis
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if isinstance(case.body, dict):
-        case.body = {
-            name: int(value) if isinstance(value, float) and value.is_integer() else value
-            for name, value in case.body.items()
-        }
+        case.body = {name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in case.body.items()}

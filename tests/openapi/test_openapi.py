@@ -35,7 +35,7 @@ def methods_of(name: str) -> dict[str, set[str]]:
 
 def route_table(name: str) -> dict[str, set[str]]:
     source = (ROOT / ROUTES[name]).read_text("utf-8")
-    table = source[source.index("routes_table[] = {"):]
+    table = source[source.index("routes_table[] = {") :]
     rows = re.findall(r'\{"([^"]+)", ([A-Z_ |]+), \w+, \w+\},', table[: table.index("\n};")])
     return {path: {method.removeprefix("HTTP_") for method in methods.split(" | ")} for path, methods in rows}
 
@@ -120,8 +120,12 @@ def test_reader_gives_every_answer_of_its_document(reader: Program, tmp_path: Pa
     talk.ask(reader.port, "GET", "/log-output", 403, headers=PREFETCH)
     assert_other_methods_are_refused(reader.port, "reader")
 
-    nothing = {"SHARED_FILE": tmp_path / "none", "CONFIG_FILE": tmp_path / "no", "SHOW_IDENTITY": "false",
-               "PINGPONG_URL": f"http://127.0.0.1:{free_port()}/ping"}
+    nothing = {
+        "SHARED_FILE": tmp_path / "none",
+        "CONFIG_FILE": tmp_path / "no",
+        "SHOW_IDENTITY": "false",
+        "PINGPONG_URL": f"http://127.0.0.1:{free_port()}/ping",
+    }
     with make_reader(nothing) as alone:
         talk.ask_all(alone.port, {"/healthz": 500, "/version": 404}, ["/healthz", "/version"])
         for form in (None, "application/json"):
@@ -144,10 +148,27 @@ def test_witness_gives_every_answer_of_its_document(witness: Program, pingpong: 
 def run_schemathesis(described: Path, port: int, examples: int, directory: Path) -> tuple[int, str]:
     """What it keeps of a run, and would begin with in the next, goes into the directory."""
     done = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "run", described, "--url", f"http://127.0.0.1:{port}", "--checks", "all",
-         "--generation-deterministic", "--max-examples", str(examples), "--no-color"],
+        [
+            sys.executable,
+            "-m",
+            "schemathesis.cli",
+            "run",
+            described,
+            "--url",
+            f"http://127.0.0.1:{port}",
+            "--checks",
+            "all",
+            "--generation-deterministic",
+            "--max-examples",
+            str(examples),
+            "--no-color",
+        ],
         env={**os.environ, "SCHEMATHESIS_HOOKS": "hooks", "PYTHONPATH": str(Path(__file__).parent)},
-        cwd=directory, capture_output=True, text=True, timeout=280)
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -14,13 +14,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 BUMP = ROOT / "scripts" / "bump-image"
 REGISTRY = "ghcr.io/log-pong"
-SERVICES = {"pingpong": ["log-pong/pingpong"],
-            "log-output": ["log-pong/reader", "log-pong/writer"],
-            "witness": ["log-pong/witness"]}
+SERVICES = {"pingpong": ["log-pong/pingpong"], "log-output": ["log-pong/reader", "log-pong/writer"], "witness": ["log-pong/witness"]}
 OVERLAY = "manifests/overlays/gitops"
 NO_COMMIT = "0" * 40
-IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", "Test"), ("EMAIL", "test@localhost"))}
+IDENTITY = {
+    f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "Test"), ("EMAIL", "test@localhost"))
+}
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -37,8 +36,9 @@ def kustomize() -> str:
 
 
 def git(where: Path, *argv: str, stdin: str | None = None) -> str:
-    done = subprocess.run(["git", *argv], cwd=where, env=environment(), text=True, input=stdin,
-                          capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        ["git", *argv], cwd=where, env=environment(), text=True, input=stdin, capture_output=True, timeout=60, check=False
+    )
     assert done.returncode == 0, f"git {argv}: {done.stderr}"
     return done.stdout
 
@@ -48,8 +48,7 @@ def digest(commit: str, image: str) -> str:
 
 
 def entry(commit: str, image: str) -> dict[str, str]:
-    return {"name": image, "newName": f"{REGISTRY}/{image.split('/')[1]}",
-            "newTag": commit, "digest": digest(commit, image)}
+    return {"name": image, "newName": f"{REGISTRY}/{image.split('/')[1]}", "newTag": commit, "digest": digest(commit, image)}
 
 
 class SourceRepository:
@@ -57,8 +56,7 @@ class SourceRepository:
 
     def __init__(self, path: Path, length: int):
         self.path = path
-        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(path)],
-                       env=environment(), check=True)
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(path)], env=environment(), check=True)
         stream = []
         for number in range(1, length + 1):
             name = ("pingpong", "log-output")[number % 2]
@@ -66,7 +64,8 @@ class SourceRepository:
             stream.append(
                 f"commit refs/heads/main\nmark :{number}\n"
                 f"committer Test <test@localhost> {1700000000 + number} +0000\n"
-                f"data 1\nx\nM 100644 inline {name}/main.c\ndata {len(body)}\n{body}\n")
+                f"data 1\nx\nM 100644 inline {name}/main.c\ndata {len(body)}\n{body}\n"
+            )
         git(path, "fast-import", "--quiet", stdin="".join(stream))
         self.line = git(path, "rev-list", "--reverse", "main").split()
 
@@ -92,8 +91,7 @@ class ConfigRepository:
         real = ROOT / "manifests"
         usable = (real / "overlays" / "gitops" / "kustomization.yaml").exists()
         self.origin = real if usable else Path(__file__).parent / "fixture"
-        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)],
-                       env=environment(), check=True)
+        subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(path)], env=environment(), check=True)
         self.change(self.fill, "Start")
 
     def fill(self, tree: Path) -> None:
@@ -126,8 +124,7 @@ class ConfigRepository:
         return git(self.path, "show", f"{commit}:{overlay}/kustomization.yaml")
 
     def images(self, overlay: str = OVERLAY, commit: str = "main") -> dict[str, dict]:
-        return {image["name"]: image
-                for image in yaml.safe_load(self.text(overlay, commit))["images"]}
+        return {image["name"]: image for image in yaml.safe_load(self.text(overlay, commit))["images"]}
 
     def head(self) -> str:
         return git(self.path, "rev-parse", "main").strip()
@@ -156,17 +153,31 @@ class Pusher:
     process: subprocess.Popen | None = None
 
     def argv(self) -> list[str]:
-        images = [argument for image in SERVICES[self.service] for argument in
-                  ("--image", f"{image}={REGISTRY}/{image.split('/')[1]}"
-                              f"@{digest(self.commit + self.salt, image)}")]
-        return [str(BUMP), "--service", self.service, "--commit", self.commit, *images,
-                "--source-repo", str(self.source.path), "--config-repo", str(self.config.path),
-                "--path", self.overlay, *self.more]
+        images = [
+            argument
+            for image in SERVICES[self.service]
+            for argument in ("--image", f"{image}={REGISTRY}/{image.split('/')[1]}@{digest(self.commit + self.salt, image)}")
+        ]
+        return [
+            str(BUMP),
+            "--service",
+            self.service,
+            "--commit",
+            self.commit,
+            *images,
+            "--source-repo",
+            str(self.source.path),
+            "--config-repo",
+            str(self.config.path),
+            "--path",
+            self.overlay,
+            *self.more,
+        ]
 
     def start(self) -> "Pusher":
         self.process = subprocess.Popen(
-            self.argv(), env=environment(**self.env), text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            self.argv(), env=environment(**self.env), text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
         return self
 
     def wait(self, seconds: float = 300) -> "Pusher":
@@ -211,8 +222,7 @@ class Account:
 
     @property
     def clean(self) -> bool:
-        return not (self.failed or self.lost or self.outdated or self.backwards
-                    or self.foreign or self.unexplained)
+        return not (self.failed or self.lost or self.outdated or self.backwards or self.foreign or self.unexplained)
 
 
 def steps(config: ConfigRepository):
@@ -230,8 +240,7 @@ def steps(config: ConfigRepository):
 
 
 def whose(overlay: str, before: dict, after: dict):
-    old, new = ({image["name"]: image for image in content.pop("images")}
-                for content in (before, after))
+    old, new = ({image["name"]: image for image in content.pop("images")} for content in (before, after))
     changed = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     for service, images in SERVICES.items():
         if changed == set(images) and before == after:
@@ -270,6 +279,5 @@ def account(pushers: list[Pusher], config: ConfigRepository, line: list[str]) ->
     found.unexplained += len(there)
     for (overlay, service), number in asked.items():
         images = config.images(overlay)
-        found.outdated += any(images[image] != entry(line[number], image)
-                              for image in SERVICES[service])
+        found.outdated += any(images[image] != entry(line[number], image) for image in SERVICES[service])
     return found

@@ -6,8 +6,7 @@ from bumping import ConfigRepository, SourceRepository, kustomize
 
 def pytest_configure():
     if not shutil.which(kustomize()):
-        raise pytest.UsageError("no kustomize: `make pipeline-tools` builds one, "
-                                "or name it in KUSTOMIZE")
+        raise pytest.UsageError("no kustomize: `make pipeline-tools` builds one, or name it in KUSTOMIZE")
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,21 @@ import time
 
 import pytest
 import yaml
-from bumping import (BUMP, NO_COMMIT, OVERLAY, ROOT, SERVICES, ConfigRepository, Pusher,
-                     SourceRepository, digest, entry, environment, git, kustomize)
+from bumping import (
+    BUMP,
+    NO_COMMIT,
+    OVERLAY,
+    ROOT,
+    SERVICES,
+    ConfigRepository,
+    Pusher,
+    SourceRepository,
+    digest,
+    entry,
+    environment,
+    git,
+    kustomize,
+)
 
 FILE = f"{OVERLAY}/kustomization.yaml"
 
@@ -29,12 +42,14 @@ def bump(source, config, commit, service="pingpong", *more, **fields):
 
 def set_entry(config, name, **values):
     """Another's hand in the overlay."""
+
     def edit(tree):
         content = yaml.safe_load((tree / FILE).read_text(encoding="utf-8"))
         for image in content["images"]:
             if image["name"] == name:
                 image.update(values)
         (tree / FILE).write_text(yaml.safe_dump(content), encoding="utf-8")
+
     config.change(edit, f"Set {name}")
 
 
@@ -44,6 +59,7 @@ def rewrite(config, pattern, replacement):
         changed = re.sub(pattern, replacement, text, flags=re.MULTILINE)
         assert changed != text
         (tree / FILE).write_text(changed, encoding="utf-8")
+
     config.change(edit, "Rewrite")
 
 
@@ -59,16 +75,17 @@ def client_hook(tmp_path, script):
     hooks.mkdir()
     (hooks / "pre-push").write_text("#!/bin/sh\n" + script, encoding="utf-8")
     (hooks / "pre-push").chmod(0o755)
-    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath",
-            "GIT_CONFIG_VALUE_0": str(hooks)}
+    return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.hooksPath", "GIT_CONFIG_VALUE_0": str(hooks)}
 
 
 def rival_push(config, tmp_path, command):
     """Shell text by which somebody else pushes first."""
-    return (f"unset $(git rev-parse --local-env-vars) GIT_CONFIG_COUNT\nset -e\n"
-            f"d=$(mktemp -d '{tmp_path}/rival.XXXXXX')\n"
-            f"git clone --quiet '{config.path}' \"$d\"\ncd \"$d\"\n{command}\n"
-            "git commit --quiet --all -m rival\ngit push --quiet origin HEAD:main\n")
+    return (
+        f"unset $(git rev-parse --local-env-vars) GIT_CONFIG_COUNT\nset -e\n"
+        f"d=$(mktemp -d '{tmp_path}/rival.XXXXXX')\n"
+        f'git clone --quiet \'{config.path}\' "$d"\ncd "$d"\n{command}\n'
+        "git commit --quiet --all -m rival\ngit push --quiet origin HEAD:main\n"
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -76,8 +93,7 @@ def test_sets_tag_and_digest_and_nothing_else(source, config, service):
     before, head = config.text(), config.head()
     run = bump(source, config, source.line[3], service)
     assert run.pushed, run.output
-    assert (without_entries(config.text(), SERVICES[service])
-            == without_entries(before, SERVICES[service]))
+    assert without_entries(config.text(), SERVICES[service]) == without_entries(before, SERVICES[service])
     expected = {image["name"]: image for image in yaml.safe_load(before)["images"]}
     expected.update({name: entry(source.line[3], name) for name in SERVICES[service]})
     assert config.images() == expected
@@ -88,30 +104,34 @@ def test_sets_tag_and_digest_and_nothing_else(source, config, service):
 @pytest.mark.parametrize("indent", ["", "  ", "      "])
 def test_the_other_entries_stay_as_they_are_written(source, config, indent):
     """In any order and indentation, with any quotes and blank lines."""
+
     def rewritten(tree):
         text = (tree / FILE).read_text(encoding="utf-8")
-        block = "".join(f"{indent}- name: {name}\n{indent}  newTag: {quote}{NO_COMMIT}{quote}\n\n"
-                        for name, quote in (("log-pong/writer", "'"), ("log-pong/reader", '"'),
-                                            ("log-pong/pingpong", "'"), ("log-pong/witness", '"')))
+        block = "".join(
+            f"{indent}- name: {name}\n{indent}  newTag: {quote}{NO_COMMIT}{quote}\n\n"
+            for name, quote in (("log-pong/writer", "'"), ("log-pong/reader", '"'), ("log-pong/pingpong", "'"), ("log-pong/witness", '"'))
+        )
         before, after = re.split(r"(?m)^images:\n(?:[ -].*\n)*", text)
         (tree / FILE).write_text(f"{before}images:\n{block}{after}", encoding="utf-8")
+
     config.change(rewritten, "Rewrite")
     before = config.text()
     for service in SERVICES:
         assert bump(source, config, source.line[0], service).pushed
     everything = sum(SERVICES.values(), [])
     assert without_entries(config.text(), everything) == without_entries(before, everything)
-    assert list(config.images()) == [
-        "log-pong/writer", "log-pong/reader", "log-pong/pingpong", "log-pong/witness"]
+    assert list(config.images()) == ["log-pong/writer", "log-pong/reader", "log-pong/pingpong", "log-pong/witness"]
 
 
 def test_the_manifests_use_the_new_image(source, config, tmp_path):
     bump(source, config, source.line[0])
     git(tmp_path, "clone", "--quiet", str(config.path), "tree")
-    rendered = subprocess.run([kustomize(), "build", str(tmp_path / "tree" / OVERLAY)], text=True,
-                              check=True, capture_output=True, timeout=60).stdout
-    assert re.search(r"image: ghcr\.io/log-pong/pingpong:" + source.line[0]
-                     + "@" + digest(source.line[0], "log-pong/pingpong") + "$", rendered, re.M)
+    rendered = subprocess.run(
+        [kustomize(), "build", str(tmp_path / "tree" / OVERLAY)], text=True, check=True, capture_output=True, timeout=60
+    ).stdout
+    assert re.search(
+        r"image: ghcr\.io/log-pong/pingpong:" + source.line[0] + "@" + digest(source.line[0], "log-pong/pingpong") + "$", rendered, re.M
+    )
 
 
 def test_the_commit_says_what_is_deployed(source, config):
@@ -152,12 +172,10 @@ def test_the_services_are_ordered_each_by_itself(source, config):
 def test_a_rebuild_of_the_same_commit_replaces_the_digest(source, config):
     bump(source, config, source.line[2])
     assert bump(source, config, source.line[2], salt="again").pushed
-    assert (config.images()["log-pong/pingpong"]["digest"]
-            == digest(source.line[2] + "again", "log-pong/pingpong"))
+    assert config.images()["log-pong/pingpong"]["digest"] == digest(source.line[2] + "again", "log-pong/pingpong")
 
 
-@pytest.mark.parametrize("deployed,why", [
-    ("12" * 20, "is not in the source repository"), ("v1.2", "is not a full commit")])
+@pytest.mark.parametrize("deployed,why", [("12" * 20, "is not in the source repository"), ("v1.2", "is not a full commit")])
 def test_what_cannot_be_ordered_is_left_alone_until_told(source, config, deployed, why):
     set_entry(config, "log-pong/pingpong", newTag=deployed)
     head = config.head()
@@ -234,27 +252,34 @@ def test_sources_and_configuration_in_one_repository(tmp_path):
         commit = git(here, "rev-parse", "HEAD").strip()
         image = f"log-pong/pingpong=ghcr.io/log-pong/pingpong@{digest(commit, 'x')}"
         done = subprocess.run(
-            [str(BUMP), "--service", "pingpong", "--commit", commit, "--image", image,
-             "--if-changed"], cwd=here, env=environment(), capture_output=True, text=True,
-            timeout=60, check=False)
+            [str(BUMP), "--service", "pingpong", "--commit", commit, "--image", image, "--if-changed"],
+            cwd=here,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == 0 and "pushed" in done.stdout, done.stderr
         assert both.images()["log-pong/pingpong"]["newTag"] == commit
         git(here, "pull", "--quiet", "--ff-only", "origin", "main")
     assert git(here, "status", "--porcelain") == ""
 
 
-@pytest.mark.parametrize("argument,value,words", [
-    ("--commit", "abc1234", "expected the full"),
-    ("--commit", "A" * 40, "expected the full"),
-    ("--commit", "1" * 40, "has no commit"),
-    ("--service", "postgres", "invalid choice"),
-    ("--image", "log-pong/pingpong=ghcr.io/log-pong/pingpong:latest@sha256:" + "1" * 64,
-     "without a tag"),
-    ("--image", "log-pong/pingpong=ghcr.io/log-pong/pingpong", "without a tag"),
-    ("--image", f"log-pong/reader=ghcr.io/log-pong/reader@sha256:{'1' * 64}", "needs each"),
-    ("--path", "../elsewhere", "inside the repository"),
-    ("--attempts", "0", "invalid"),
-])
+@pytest.mark.parametrize(
+    "argument,value,words",
+    [
+        ("--commit", "abc1234", "expected the full"),
+        ("--commit", "A" * 40, "expected the full"),
+        ("--commit", "1" * 40, "has no commit"),
+        ("--service", "postgres", "invalid choice"),
+        ("--image", "log-pong/pingpong=ghcr.io/log-pong/pingpong:latest@sha256:" + "1" * 64, "without a tag"),
+        ("--image", "log-pong/pingpong=ghcr.io/log-pong/pingpong", "without a tag"),
+        ("--image", f"log-pong/reader=ghcr.io/log-pong/reader@sha256:{'1' * 64}", "needs each"),
+        ("--path", "../elsewhere", "inside the repository"),
+        ("--attempts", "0", "invalid"),
+    ],
+)
 def test_wrong_use(source, config, argument, value, words):
     pusher = Pusher("pingpong", source.line[0], source, config)
     argv = pusher.argv()
@@ -262,8 +287,7 @@ def test_wrong_use(source, config, argument, value, words):
         argv[argv.index(argument) + 1] = value
     else:
         argv += [argument, value]
-    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60,
-                          check=False)
+    done = subprocess.run(argv, env=environment(), capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and words in done.stderr
 
 
@@ -289,10 +313,13 @@ def test_a_broken_kustomization_stops_it(source, config, words):
 
 def test_an_image_that_nothing_uses_stops_it(source, config):
     """As where kustomize does not know the resource that has the image."""
-    config.change(lambda tree: [
-        file.write_text(re.sub(r"image: log-pong/writer", "image: log-pong/scribe",
-                               file.read_text(encoding="utf-8")), encoding="utf-8")
-        for file in (tree / "manifests").rglob("*.yaml")], "Rename")
+    config.change(
+        lambda tree: [
+            file.write_text(re.sub(r"image: log-pong/writer", "image: log-pong/scribe", file.read_text(encoding="utf-8")), encoding="utf-8")
+            for file in (tree / "manifests").rglob("*.yaml")
+        ],
+        "Rename",
+    )
     run = bump(source, config, source.line[0], "log-output")
     assert_stopped(run, 5, "nothing that it builds uses log-pong/writer", config, config.head())
 
@@ -312,8 +339,7 @@ def test_a_refused_push_stops_it_at_once(source, config):
 
 def test_a_push_that_never_gets_through_ends_after_its_attempts(tmp_path, source, config):
     rival = rival_push(config, tmp_path, "date +%s%N >> README.md")
-    run = bump(source, config, source.line[0], "pingpong", "--attempts", "3",
-               env=client_hook(tmp_path, rival))
+    run = bump(source, config, source.line[0], "pingpong", "--attempts", "3", env=client_hook(tmp_path, rival))
     assert run.code == 7, run.output
     assert "gave up after 3 attempts; the last: another push came first" in run.output
     assert config.images()["log-pong/pingpong"]["newTag"] == NO_COMMIT
@@ -322,8 +348,7 @@ def test_a_push_that_never_gets_through_ends_after_its_attempts(tmp_path, source
 def test_a_push_that_never_gets_through_ends_after_its_time(tmp_path, source, config):
     rival = rival_push(config, tmp_path, "date +%s%N >> README.md")
     start = time.monotonic()
-    run = bump(source, config, source.line[0], "pingpong", "--deadline", "2",
-               env=client_hook(tmp_path, rival))
+    run = bump(source, config, source.line[0], "pingpong", "--deadline", "2", env=client_hook(tmp_path, rival))
     assert run.code == 7 and time.monotonic() - start < 20, run.output
 
 
@@ -363,13 +388,12 @@ def test_a_missing_kustomize(source, config):
 @pytest.mark.parametrize("service", SERVICES)
 def test_if_changed_looks_at_all_that_the_image_is_built_from(service):
     loader = importlib.machinery.SourceFileLoader("bump_image", str(BUMP))
-    module = importlib.util.module_from_spec(
-        importlib.util.spec_from_loader(loader.name, loader))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     sys.modules[loader.name] = module
     loader.exec_module(module)
     dockerfile = ROOT / f"Dockerfile.{service}"
-    copied = {source for line in
-              re.findall(r"(?m)^COPY (?!--from)(.*)$", dockerfile.read_text(encoding="utf-8"))
-              for source in line.split()[:-1]}
+    copied = {
+        source for line in re.findall(r"(?m)^COPY (?!--from)(.*)$", dockerfile.read_text(encoding="utf-8")) for source in line.split()[:-1]
+    }
     known = set(module.SERVICES[service]["sources"])
     assert copied and copied <= known and dockerfile.name in known

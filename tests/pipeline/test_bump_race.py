@@ -9,8 +9,7 @@ import subprocess
 import time
 
 import pytest
-from bumping import (REGISTRY, SERVICES, ConfigRepository, Pusher, SourceRepository, account,
-                     digest, environment, git, kustomize)
+from bumping import REGISTRY, SERVICES, ConfigRepository, Pusher, SourceRepository, account, digest, environment, git, kustomize
 
 ROUNDS = int(os.environ.get("ROUNDS", "2"))
 PUSHERS = 8
@@ -20,18 +19,19 @@ SEED = int(os.environ.get("SEED", random.randrange(2**32)))
 
 def own_entries(source, config, number):
     """Each pusher has an entry of its own: four overlays, two services, one new commit."""
-    return [Pusher(service, source.line[number], source, config, overlay)
-            for overlay in config.overlays for service in RACING]
+    return [Pusher(service, source.line[number], source, config, overlay) for overlay in config.overlays for service in RACING]
 
 
 def same_entries(source, config, number):
     """Four new commits for the same two entries: the newest must win in any order."""
-    return [Pusher(service, commit, source, config, config.overlays[0])
-            for commit in source.line[4 * number:4 * number + 4] for service in RACING]
+    return [
+        Pusher(service, commit, source, config, config.overlays[0])
+        for commit in source.line[4 * number : 4 * number + 4]
+        for service in RACING
+    ]
 
 
-SCENARIOS = {"own entries": (own_entries, ("gitops", "b", "c", "d"), 1),
-             "same entries": (same_entries, ("gitops",), 4)}
+SCENARIOS = {"own entries": (own_entries, ("gitops", "b", "c", "d"), 1), "same entries": (same_entries, ("gitops",), 4)}
 
 
 def race(pushers):
@@ -44,16 +44,20 @@ def race(pushers):
 
 def report(capsys, name, pushers, found, seconds):
     attempts = [pusher.attempts for pusher in pushers if pusher.attempts]
-    rows = [("scenario", name), ("rounds x pushers", f"{ROUNDS} x {PUSHERS} (seed {SEED})"),
-            ("bumps asked for", len(pushers)), ("pushed, and in the history", found.pushed),
-            ("stopped, a newer one was there", found.superseded),
-            ("stopped for another reason", found.failed), ("lost", found.lost),
-            ("entries not at the newest", found.outdated),
-            ("newer replaced by older", found.backwards),
-            ("anything else changed", found.foreign + found.unexplained),
-            ("attempts a push, mean / most",
-             f"{sum(attempts) / len(attempts):.1f} / {max(attempts)}"),
-            ("seconds", f"{seconds:.0f}")]
+    rows = [
+        ("scenario", name),
+        ("rounds x pushers", f"{ROUNDS} x {PUSHERS} (seed {SEED})"),
+        ("bumps asked for", len(pushers)),
+        ("pushed, and in the history", found.pushed),
+        ("stopped, a newer one was there", found.superseded),
+        ("stopped for another reason", found.failed),
+        ("lost", found.lost),
+        ("entries not at the newest", found.outdated),
+        ("newer replaced by older", found.backwards),
+        ("anything else changed", found.foreign + found.unexplained),
+        ("attempts a push, mean / most", f"{sum(attempts) / len(attempts):.1f} / {max(attempts)}"),
+        ("seconds", f"{seconds:.0f}"),
+    ]
     with capsys.disabled():
         print()
         for key, value in rows:
@@ -121,11 +125,8 @@ def test_the_account_sees_an_older_commit_put_over_a_newer(tmp_path):
 def careless(pusher, tree, how):
     """What bump-image does, without any of its care; always content with itself."""
     for image in SERVICES[pusher.service]:
-        reference = (f"{image}={REGISTRY}/{image.split('/')[1]}:{pusher.commit}"
-                     f"@{digest(pusher.commit, image)}")
-        subprocess.run([kustomize(), "edit", "set", "image", reference],
-                       cwd=tree / pusher.overlay, check=True, timeout=60)
+        reference = f"{image}={REGISTRY}/{image.split('/')[1]}:{pusher.commit}@{digest(pusher.commit, image)}"
+        subprocess.run([kustomize(), "edit", "set", "image", reference], cwd=tree / pusher.overlay, check=True, timeout=60)
     git(tree, "commit", "--quiet", "--all", "-m", "bump")
-    subprocess.run(["git", "push", how, "origin", "HEAD:main"], cwd=tree, env=environment(),
-                   capture_output=True, timeout=60, check=False)
+    subprocess.run(["git", "push", how, "origin", "HEAD:main"], cwd=tree, env=environment(), capture_output=True, timeout=60, check=False)
     return 0

@@ -26,14 +26,20 @@ def checkout(tmp_path):
 
 
 def deliver(checkout, config, service, commit, **more):
-    digests = {image.split("/")[1]: digest(commit, image)
-               for images in SERVICES.values() for image in images}
-    env = environment(SERVICE=service, DIGESTS=json.dumps(digests), GITHUB_SHA=commit,
-                      GITHUB_REPOSITORY="Log-Pong/Log-Pong", CONFIG_REPOSITORY=config.path.name,
-                      GITHUB_SERVER_URL=f"file://{config.path.parent}", **more)
+    digests = {image.split("/")[1]: digest(commit, image) for images in SERVICES.values() for image in images}
+    env = environment(
+        SERVICE=service,
+        DIGESTS=json.dumps(digests),
+        GITHUB_SHA=commit,
+        GITHUB_REPOSITORY="Log-Pong/Log-Pong",
+        CONFIG_REPOSITORY=config.path.name,
+        GITHUB_SERVER_URL=f"file://{config.path.parent}",
+        **more,
+    )
     env["PATH"] = f"{checkout.path.parent / 'bin'}:{env['PATH']}"
-    return subprocess.run([ROOT / ".github" / "scripts" / "bump"], cwd=checkout.path, env=env,
-                          text=True, capture_output=True, timeout=60, check=False)
+    return subprocess.run(
+        [ROOT / ".github" / "scripts" / "bump"], cwd=checkout.path, env=env, text=True, capture_output=True, timeout=60, check=False
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -43,8 +49,11 @@ def test_it_deploys_the_digests_under_the_lower_case_name(checkout, config, serv
     assert done.returncode == 0, done.stderr
     for image in SERVICES[service]:
         assert config.images()[image] == {
-            "name": image, "newName": f"ghcr.io/log-pong/log-pong-{image.split('/')[1]}",
-            "newTag": commit, "digest": digest(commit, image)}
+            "name": image,
+            "newName": f"ghcr.io/log-pong/log-pong-{image.split('/')[1]}",
+            "newTag": commit,
+            "digest": digest(commit, image),
+        }
     author = git(config.path, "log", "-1", "--format=%an", "main").strip()
     assert author == "github-actions[bot]"
 

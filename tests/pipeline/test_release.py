@@ -25,7 +25,8 @@ def project(tmp_path):
     (folder / "Makefile").write_text(re.sub(r"VERSION \?= .*", "VERSION ?= 1.1.0", text), "utf-8")
     changes = (folder / "CHANGELOG.md").read_text("utf-8")
     (folder / "CHANGELOG.md").write_text(
-        changes.replace("## [1.0.0]", "## [1.1.0] - 2026-12-01\n\n### Added\n\n- A thing.\n\n## [1.0.0]"), "utf-8")
+        changes.replace("## [1.0.0]", "## [1.1.0] - 2026-12-01\n\n### Added\n\n- A thing.\n\n## [1.0.0]"), "utf-8"
+    )
     git(tmp_path, "init", "--quiet", "--initial-branch=main", str(folder))
     deliver(folder, DIGESTS)
     return folder
@@ -34,16 +35,22 @@ def project(tmp_path):
 def deliver(folder, digests):
     path = folder / "manifests/overlays/gitops/kustomization.yaml"
     head, _, _ = path.read_text("utf-8").partition("images:\n")
-    images = [{"name": f"log-pong/{name}", "newName": f"ghcr.io/owner/log-pong-{name}", "newTag": "a" * 40,
-               **({"digest": digest} if digest else {})} for name, digest in digests.items()]
+    images = [
+        {
+            "name": f"log-pong/{name}",
+            "newName": f"ghcr.io/owner/log-pong-{name}",
+            "newTag": "a" * 40,
+            **({"digest": digest} if digest else {}),
+        }
+        for name, digest in digests.items()
+    ]
     path.write_text(f"{head}images:\n{yaml.safe_dump(images)}", "utf-8")
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--message", "Deliver")
 
 
 def run(folder, *command):
-    done = subprocess.run(command, cwd=folder, env=environment(), text=True, capture_output=True, timeout=60,
-                          check=False)
+    done = subprocess.run(command, cwd=folder, env=environment(), text=True, capture_output=True, timeout=60, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -63,7 +70,10 @@ def test_it_pins_what_was_delivered_and_tags_it(project):
         assert released(project)[f"log-pong/{name}"]["digest"] == digest
     assert git(project, "describe", "--exact-match").strip() == "v1.1.0"
     assert git(project, "show", "--name-only", "--format=", "HEAD").split() == [
-        "charts/log-pong/Chart.yaml", "charts/log-pong/values.yaml", "manifests/overlays/release/kustomization.yaml"]
+        "charts/log-pong/Chart.yaml",
+        "charts/log-pong/values.yaml",
+        "manifests/overlays/release/kustomization.yaml",
+    ]
     about = yaml.safe_load((project / "charts/log-pong/Chart.yaml").read_text("utf-8"))
     assert (about["version"], about["appVersion"]) == ("1.1.0", "1.1.0")
     values = yaml.safe_load((project / "charts/log-pong/values.yaml").read_text("utf-8"))
@@ -75,8 +85,9 @@ def test_the_notes_are_those_of_the_version_alone(project):
     assert release(project, "notes", "1.1.0") == (0, "### Added\n\n- A thing.\n")
 
 
-@pytest.mark.parametrize("version, reason", [
-    ("1.2.0", "the Makefile says VERSION 1.1.0, not 1.2.0"), ("v1.1.0", "no version"), ("1.1", "no version")])
+@pytest.mark.parametrize(
+    "version, reason", [("1.2.0", "the Makefile says VERSION 1.1.0, not 1.2.0"), ("v1.1.0", "no version"), ("1.1", "no version")]
+)
 def test_a_wrong_version_is_refused(project, version, reason):
     status, said = release(project, "prepare", version)
     assert status == 1 and reason in said
@@ -112,9 +123,25 @@ def test_uncommitted_changes_stop_it(project):
 def test_the_owner_is_set_everywhere_by_one_command(project):
     status, said = run(project, "make", "owner", "OWNER=Ada-Lovelace")
     assert status == 0, said
-    left = subprocess.run(["grep", "-rnE", r"(github\.com|ghcr\.io)/owner\b", "manifests", "charts", "README.md", "Dockerfile.pingpong",
-                           "Dockerfile.log-output", "Dockerfile.witness", "SECURITY.md", ".github/ISSUE_TEMPLATE"],
-                          cwd=project, text=True, capture_output=True, check=False)
+    left = subprocess.run(
+        [
+            "grep",
+            "-rnE",
+            r"(github\.com|ghcr\.io)/owner\b",
+            "manifests",
+            "charts",
+            "README.md",
+            "Dockerfile.pingpong",
+            "Dockerfile.log-output",
+            "Dockerfile.witness",
+            "SECURITY.md",
+            ".github/ISSUE_TEMPLATE",
+        ],
+        cwd=project,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
     assert left.stdout == ""
     for overlay in ("gitops", "release"):
         text = (project / f"manifests/overlays/{overlay}/kustomization.yaml").read_text("utf-8")

@@ -35,8 +35,7 @@ def say(text: str) -> None:
 
 
 def run(*command: object, text: str | None = None, timeout: float = 600, check: bool = True) -> str:
-    done = subprocess.run([str(word) for word in command], input=text, text=True, capture_output=True,
-                          timeout=timeout, check=False)
+    done = subprocess.run([str(word) for word in command], input=text, text=True, capture_output=True, timeout=timeout, check=False)
     if check and done.returncode != 0:
         raise Failed(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout).strip()[-600:]}")
     return done.stdout
@@ -89,8 +88,7 @@ def uids(selector: str) -> set[str]:
 
 
 def restarts(selector: str = "app.kubernetes.io/name in (pingpong, log-output)") -> int:
-    return sum(status["restartCount"] for pod in pods(selector)
-               for status in pod["status"].get("containerStatuses", []))
+    return sum(status["restartCount"] for pod in pods(selector) for status in pod["status"].get("containerStatuses", []))
 
 
 def settled(workload: str, timeout: str = "5m") -> None:
@@ -108,9 +106,18 @@ def overlay(base: str, *components: str) -> Iterator[Path]:
         shutil.copytree(MANIFESTS, Path(folder) / "manifests")
         made = Path(folder) / "manifests" / "overlays" / "e2e"
         made.mkdir()
-        (made / "kustomization.yaml").write_text(json.dumps({
-            "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": NAMESPACE,
-            "resources": [f"../{base}"], "components": [f"../../components/{name}" for name in components]}), encoding="utf-8")
+        (made / "kustomization.yaml").write_text(
+            json.dumps(
+                {
+                    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+                    "kind": "Kustomization",
+                    "namespace": NAMESPACE,
+                    "resources": [f"../{base}"],
+                    "components": [f"../../components/{name}" for name in components],
+                }
+            ),
+            encoding="utf-8",
+        )
         yield made
 
 

@@ -23,8 +23,15 @@ class Judge:
 
     def __init__(self, rate: int = 100, clients: int = 64, path: str = "/ping", new: bool = False):
         self.settings: dict[str, Any] = {
-            "RATE": rate, "CLIENTS": clients, "TARGET_URL": URL + path, "CONNECTIONS": "new" if new else "kept",
-            "TIMEOUT_MS": 30000, "DRAIN_MS": 0, "PORT": 0, "LOG_LEVEL": "error"}
+            "RATE": rate,
+            "CLIENTS": clients,
+            "TARGET_URL": URL + path,
+            "CONNECTIONS": "new" if new else "kept",
+            "TIMEOUT_MS": 30000,
+            "DRAIN_MS": 0,
+            "PORT": 0,
+            "LOG_LEVEL": "error",
+        }
 
     def __enter__(self) -> "Judge":
         self.output = tempfile.TemporaryFile("w+")
@@ -69,9 +76,13 @@ class Judge:
         if not verdict["ok"]:
             raise Failed("no request was answered")
         longest = max((event["seconds"] for event in self.events() if event["event"] == "outage_ended"), default=0.0)
-        return {"requests": verdict["requests"], "failed": verdict["requests"] - verdict["ok"],
-                "uncertain": verdict["may_be_counted"], "longest wait, ms": round(verdict["latency_ms"]["max"]),
-                "longest outage, s": longest}
+        return {
+            "requests": verdict["requests"],
+            "failed": verdict["requests"] - verdict["ok"],
+            "uncertain": verdict["may_be_counted"],
+            "longest wait, ms": round(verdict["latency_ms"]["max"]),
+            "longest outage, s": longest,
+        }
 
     def none_failed(self) -> dict:
         seen = self.nothing_lost_or_doubled()

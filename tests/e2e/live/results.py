@@ -35,8 +35,10 @@ def versions() -> str:
     server = json.loads(run("kubectl", "version", "--output", "json"))["serverVersion"]["gitVersion"]
     nodes = json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"]
     runtime = {node["status"]["nodeInfo"]["containerRuntimeVersion"] for node in nodes}
-    return (f"{time.strftime('%Y-%m-%d')}, commit {run('git', '-C', ROOT, 'rev-parse', '--short=12', 'HEAD').strip()}, "
-            f"Kubernetes {server}, {len(nodes)} node{'s' * (len(nodes) != 1)}, {', '.join(sorted(runtime))}")
+    return (
+        f"{time.strftime('%Y-%m-%d')}, commit {run('git', '-C', ROOT, 'rev-parse', '--short=12', 'HEAD').strip()}, "
+        f"Kubernetes {server}, {len(nodes)} node{'s' * (len(nodes) != 1)}, {', '.join(sorted(runtime))}"
+    )
 
 
 def cell(value: object) -> str:
@@ -44,8 +46,7 @@ def cell(value: object) -> str:
 
 
 def document(rows: dict, shows: dict[str, str]) -> str:
-    lines = [HEAD, f"{versions()}.", "", "| step | shows | s | requests | failed | uncertain | seen |",
-             "|---|---|---:|---:|---:|---:|---|"]
+    lines = [HEAD, f"{versions()}.", "", "| step | shows | s | requests | failed | uncertain | seen |", "|---|---|---:|---:|---:|---:|---|"]
     for name, row in rows.items():
         seen = row["seen"]
         others = ", ".join(f"{key}: {value}" for key, value in seen.items() if key not in COUNTS)

@@ -83,8 +83,11 @@ def queue_full(cluster: Cluster, result: Result) -> None:
 
 
 def _refused(bed: Bed, since: float) -> list[Request]:
-    return [request for request in list(bed.load.requests)
-            if request.start >= since and request.outcome is Outcome.REFUSED and "too many" in request.detail]
+    return [
+        request
+        for request in list(bed.load.requests)
+        if request.start >= since and request.outcome is Outcome.REFUSED and "too many" in request.detail
+    ]
 
 
 def _waiting(daemon: Daemon) -> float:
@@ -116,13 +119,20 @@ def slow_readers(cluster: Cluster, result: Result) -> None:
 def slow_requests(result: Result, daemon: Daemon, path: str) -> None:
     """Slow in each way of sending; every one has to be closed in time. Serves the reader as well."""
     get, post = f"GET {path} HTTP/1.1\r\nHost: slow\r\n".encode(), f"POST {path} HTTP/1.1\r\nHost: slow\r\n".encode()
-    for what, head, piece in (("header", get + b"X-Slow: ", b"a"), ("header lines", get, b"X-S: 1\r\n"),
-                              ("body", post + b"Content-Length: 2000\r\n\r\n", b"b"), ("nothing", b"", b"")):
+    for what, head, piece in (
+        ("header", get + b"X-Slow: ", b"a"),
+        ("header lines", get, b"X-S: 1\r\n"),
+        ("body", post + b"Content-Length: 2000\r\n\r\n", b"b"),
+        ("nothing", b"", b""),
+    ):
         closed = asyncio.run(dribble(daemon.port, SLOW_CLIENTS, head, piece, 0.1, patience=CUT_WITHIN_S + 3))
         result.times += 1
         result.error("cut off", sum(took <= CUT_WITHIN_S for took in closed))
-        result.require(max(closed) <= CUT_WITHIN_S, f"{daemon.name}, slow {what}: {sum(t > CUT_WITHIN_S for t in closed)} of "
-                       f"{len(closed)} clients were not cut off within {CUT_WITHIN_S} s (longest {max(closed):.2f} s)")
+        result.require(
+            max(closed) <= CUT_WITHIN_S,
+            f"{daemon.name}, slow {what}: {sum(t > CUT_WITHIN_S for t in closed)} of "
+            f"{len(closed)} clients were not cut off within {CUT_WITHIN_S} s (longest {max(closed):.2f} s)",
+        )
         result.recoveries.append(max(closed))
 
 
@@ -136,8 +146,11 @@ def slow_answers(result: Result, daemon: Daemon, path: str) -> None:
             took = _until_cut(daemon, clients, reads, before)
         result.times += 1
         result.error("cut off", len(clients))
-        result.require(took <= CUT_WITHIN_S, f"{daemon.name}: clients that read {reads} bytes at a time still had connections "
-                       f"after {took:.2f} s ({daemon.descriptors()} descriptors, {before} before)")
+        result.require(
+            took <= CUT_WITHIN_S,
+            f"{daemon.name}: clients that read {reads} bytes at a time still had connections "
+            f"after {took:.2f} s ({daemon.descriptors()} descriptors, {before} before)",
+        )
         result.recoveries.append(took)
 
 
@@ -150,7 +163,7 @@ def _greedy(port: int, path: str) -> socket.socket:
     requests = f"GET {path} HTTP/1.1\r\nHost: greedy\r\n\r\n".encode() * 1000  # some 8 MB of answers
     try:
         while requests:
-            requests = requests[client.send(requests):]
+            requests = requests[client.send(requests) :]
     except BlockingIOError:
         pass
     return client

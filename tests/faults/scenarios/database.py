@@ -88,6 +88,7 @@ def max_connections(cluster: Cluster, result: Result) -> None:
 
 def _take_all(cluster: Cluster, bed: Bed, taken: list) -> None:
     """Ends pingpong's sessions and takes their places, until it has none."""
+
     def starved() -> bool:
         for pid in cluster.backends(f"usename = '{ROLE}'", bed.database):
             cluster.query("SELECT pg_terminate_backend(%s)", (pid,))
@@ -96,6 +97,7 @@ def _take_all(cluster: Cluster, bed: Bed, taken: list) -> None:
                 taken.append(cluster.connect(database="template1", user=ROLE))
         except psycopg2.OperationalError:
             return not cluster.backends(f"usename = '{ROLE}'", bed.database)
+
     eventually(starved, 10, "all connections taken")
 
 

@@ -22,13 +22,13 @@ AWAY_S = 0.3
 def pair_and_bed(result: Result, *, synchronous: bool) -> Iterator[tuple[Pair, Bed]]:
     if not available():
         raise Skip("needs root, nft and ip")
-    with own_network() as network, Pair(synchronous=synchronous, network=network) as pair, \
-            Bed(pair.primary, result, env=pair.hosts) as bed:
+    with own_network() as network, Pair(synchronous=synchronous, network=network) as pair, Bed(pair.primary, result, env=pair.hosts) as bed:
         yield pair, bed
 
 
 def fail_over(pair: Pair, bed: Bed, how: Break, *, standby_away: bool = False) -> None:
     """One repetition. standby_away: it is down when the primary breaks, and started only then."""
+
     def promote() -> None:
         if standby_away:
             pair.standby.start()
@@ -110,7 +110,9 @@ def primary_back(_: Cluster, result: Result) -> None:
         result.require(histories_lost(bed) == 0, "a loss was told, and nothing was lost")
 
 
-@scenario("primary-back-asynchronous", "an asynchronous primary back after a failover, not fenced; sessions cut: running replicas leave it alone")
+@scenario(
+    "primary-back-asynchronous", "an asynchronous primary back after a failover, not fenced; sessions cut: running replicas leave it alone"
+)
 def primary_back_asynchronous(_: Cluster, result: Result) -> None:
     """What docs/promise.md excludes is a replica that is started now, or one that finds the other gone."""
     with pair_and_bed(result, synchronous=False) as (pair, bed):
@@ -120,5 +122,7 @@ def primary_back_asynchronous(_: Cluster, result: Result) -> None:
         before = pair.former.query("SELECT count FROM counters", database=bed.database)
         for _ in range(5):
             cut_sessions(bed)
-        result.require(pair.former.query("SELECT count FROM counters", database=bed.database) == before,
-                       "a running replica counted with the former primary")
+        result.require(
+            pair.former.query("SELECT count FROM counters", database=bed.database) == before,
+            "a running replica counted with the former primary",
+        )

@@ -102,8 +102,9 @@ def standby_behind(_: Cluster, result: Result) -> None:
 
 
 def cancel_waits(cluster: Cluster, database: str) -> bool:
-    return bool(cluster.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = %s",
-                              (database,)))
+    return bool(
+        cluster.query("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = %s", (database,))
+    )
 
 
 @scenario("standby-wait-cancelled", "the wait for a synchronous standby cancelled, then a failover to it")
@@ -147,7 +148,8 @@ def hostile_settings(_: Cluster, result: Result) -> None:
             began = time.monotonic()
             cluster.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (ROLE,))
             counted_on(bed, began)
-        result.require(cluster.query("SELECT count FROM elsewhere.counters", database=bed.database) == [(0,)],
-                       "the tables of another schema were used")
+        result.require(
+            cluster.query("SELECT count FROM elsewhere.counters", database=bed.database) == [(0,)], "the tables of another schema were used"
+        )
         # The judge reads the count as anybody does.
         cluster.query("SET lock_timeout = 0; DROP SCHEMA elsewhere CASCADE", database=bed.database)

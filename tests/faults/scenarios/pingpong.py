@@ -36,5 +36,6 @@ def rolling_update(cluster: Cluster, result: Result) -> None:
             bed.load.remove(name)
             bed.replicas.pop(name).discard()
             bed.recovered(time.monotonic())
-        result.require(bed.failed() == 0, f"{bed.failed()} requests failed: "
-                       f"{[r for r in bed.load.requests if r.outcome.value != 'answered'][:3]}")
+        result.require(
+            bed.failed() == 0, f"{bed.failed()} requests failed: {[r for r in bed.load.requests if r.outcome.value != 'answered'][:3]}"
+        )

@@ -37,9 +37,18 @@ class Page:
         (self.directory / "information.txt").write_text("this text is from file\n")
         files = {"SHARED_FILE": self.directory / "timestamp.txt", "LOG_LEVEL": "error"}
         self.writer = Daemon([BUILD / "writer"], {**files, "INTERVAL_MS": 200}, port=0)
-        self.reader = Daemon([BUILD / "reader"], {**files, "CONFIG_FILE": self.directory / "information.txt",
-                                                  "MESSAGE": "hello world", "DRAIN_MS": 200, "STALE_AFTER_MS": 3000,
-                                                  "PINGPONG_URL": f"http://127.0.0.1:{pingpong_port}/ping", **(env or {})})
+        self.reader = Daemon(
+            [BUILD / "reader"],
+            {
+                **files,
+                "CONFIG_FILE": self.directory / "information.txt",
+                "MESSAGE": "hello world",
+                "DRAIN_MS": 200,
+                "STALE_AFTER_MS": 3000,
+                "PINGPONG_URL": f"http://127.0.0.1:{pingpong_port}/ping",
+                **(env or {}),
+            },
+        )
         self.history: list[Request] = []
 
     def __enter__(self) -> "Page":
@@ -93,7 +102,9 @@ class Page:
                 start = time.monotonic()
                 status = http.get(self.reader.port, path).status
                 self.result.require(status == 200, f"{path} of the reader said {status}")
-                self.result.require(time.monotonic() - start <= PROBE_WITHIN_S, f"{path} of the reader took {time.monotonic() - start:.2f} s")
+                self.result.require(
+                    time.monotonic() - start <= PROBE_WITHIN_S, f"{path} of the reader took {time.monotonic() - start:.2f} s"
+                )
             return [view.result() for view in pending]
 
     def without_pong(self) -> None:
@@ -110,9 +121,12 @@ class Page:
 
 def _others_right(lines: list[str]) -> bool:
     timestamp, _, digest = lines[2].partition(": ")
-    return (lines[0] == "file content: this text is from file" and lines[1] == "env variable: MESSAGE=hello world"
-            and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp) is not None
-            and digest == hashlib.sha256(timestamp.encode()).hexdigest())
+    return (
+        lines[0] == "file content: this text is from file"
+        and lines[1] == "env variable: MESSAGE=hello world"
+        and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", timestamp) is not None
+        and digest == hashlib.sha256(timestamp.encode()).hexdigest()
+    )
 
 
 @scenario("reader-pingpong-hung", "the page while pingpong hangs (SIGSTOP)", replicas=(1,))

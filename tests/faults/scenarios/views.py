@@ -60,8 +60,11 @@ def await_together(page: Page) -> None:
 
 def await_numbers(page: Page, since: float) -> None:
     """Views that began after the fault have their numbers again."""
-    eventually(lambda: [view for view in page.history[-VIEWERS:] if view.start > since and view.outcome is Outcome.ANSWERED],
-               15, "pages with numbers again")
+    eventually(
+        lambda: [view for view in page.history[-VIEWERS:] if view.start > since and view.outcome is Outcome.ANSWERED],
+        15,
+        "pages with numbers again",
+    )
     page.result.recoveries.append(time.monotonic() - since)
     page.result.times += 1
 
@@ -83,8 +86,11 @@ def views_pingpong_killed(cluster: Cluster, result: Result) -> None:
 
 @scenario("views-answers-lost", "answers to views under way together lost: none of it, a part of it, silence", replicas=(1,))
 def views_answers_lost(cluster: Cluster, result: Result) -> None:
-    with Bed(cluster, result, connections=0) as bed, Relay(next(iter(bed.replicas.values())).port) as relay, \
-            Page(result, relay.port) as page:
+    with (
+        Bed(cluster, result, connections=0) as bed,
+        Relay(next(iter(bed.replicas.values())).port) as relay,
+        Page(result, relay.port) as page,
+    ):
         with viewers(page):
             for loss in LOSSES:
                 await_together(page)
@@ -95,8 +101,11 @@ def views_answers_lost(cluster: Cluster, result: Result) -> None:
         result.require(any(view.outcome is Outcome.UNKNOWN for view in page.history), "no view was left in doubt")
 
 
-@scenario("views-connections-lost", "every tenth attempt to connect to one of five pingpongs lost: no page may fail, or wait for a second",
-          replicas=(None,))
+@scenario(
+    "views-connections-lost",
+    "every tenth attempt to connect to one of five pingpongs lost: no page may fail, or wait for a second",
+    replicas=(None,),
+)
 def views_connections_lost(cluster: Cluster, result: Result) -> None:
     """In a network of its own, as kube-proxy balances: see service.py."""
     if os.geteuid() != 0 or shutil.which("nft") is None or shutil.which("unshare") is None:

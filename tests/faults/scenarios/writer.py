@@ -67,8 +67,9 @@ class Shared:
         self.result, self.file = result, directory / "timestamp.txt"
         self.env = {"SHARED_FILE": self.file, "STALE_AFTER_MS": STALE_MS, "SHARED_FILE_MAX_BYTES": MAX_BYTES}
         self.writer = Daemon([BUILD / "writer"], {**self.env, "INTERVAL_MS": INTERVAL_MS}, port=0)
-        self.reader = Daemon([BUILD / "reader"], {**self.env, "PINGPONG_URL": "http://127.0.0.1:9/ping", "LOG_LEVEL": "error",
-                                                  "DRAIN_MS": 100})
+        self.reader = Daemon(
+            [BUILD / "reader"], {**self.env, "PINGPONG_URL": "http://127.0.0.1:9/ping", "LOG_LEVEL": "error", "DRAIN_MS": 100}
+        )
         self.watch = Watch(self.file)
 
     def __enter__(self) -> "Shared":
@@ -90,7 +91,9 @@ class Shared:
                 self.result.requests += self.watch.reads
                 self.result.acknowledged += self.watch.reads - len(self.watch.wrong)
                 self.result.require(self.watch.reads > 20, "the shared file was hardly read")
-                self.result.require(not self.watch.wrong, f"{len(self.watch.wrong)} reads saw an empty or torn file: {self.watch.wrong[:2]}")
+                self.result.require(
+                    not self.watch.wrong, f"{len(self.watch.wrong)} reads saw an empty or torn file: {self.watch.wrong[:2]}"
+                )
                 self.result.require(self.writer.alive, f"the writer died: {self.writer.stderr()[-500:]}")
                 self.writer.stop()
                 self.reader.stop()

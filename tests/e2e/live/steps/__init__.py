@@ -22,9 +22,11 @@ def step(name: str, shows: str, needs: tuple[str, ...] = (), slow: bool = False)
     def register(work: Callable[[], dict]) -> Callable[[], dict]:
         STEPS[name] = Step(name, shows, needs, work, slow)
         return work
+
     return register
 
 
 def load() -> dict[str, Step]:
     from . import plain, network, security, canary, failover, argocd  # noqa: F401 - they register themselves
+
     return STEPS

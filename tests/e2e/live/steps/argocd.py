@@ -7,8 +7,24 @@ import os
 import shutil
 import time
 
-from ..cluster import (IMAGES, MANIFESTS, PINGPONG, WORK, Failed, answers, fetch, get, is_ready, kubectl, mark, names, pods,
-                       remove_namespace, run, until)
+from ..cluster import (
+    IMAGES,
+    MANIFESTS,
+    PINGPONG,
+    WORK,
+    Failed,
+    answers,
+    fetch,
+    get,
+    is_ready,
+    kubectl,
+    mark,
+    names,
+    pods,
+    remove_namespace,
+    run,
+    until,
+)
 from ..judge import Judge
 from . import step
 from .canary import phase, promoted, reason, rollout
@@ -58,8 +74,11 @@ def refresh() -> None:
 
 def synced() -> bool:
     status = application().get("status", {})
-    return (status.get("sync", {}).get("status") == "Synced" and status["sync"].get("revision") == git("rev-parse", "HEAD").strip()
-            and status.get("operationState", {}).get("phase") == "Succeeded")
+    return (
+        status.get("sync", {}).get("status") == "Synced"
+        and status["sync"].get("revision") == git("rev-parse", "HEAD").strip()
+        and status.get("operationState", {}).get("phase") == "Succeeded"
+    )
 
 
 def quick_steps() -> str:
@@ -74,7 +93,7 @@ def first_commit() -> None:
     run("git", "init", "--quiet", "--initial-branch", "main", FOLDER)
     file = OVERLAY / "kustomization.yaml"
     text = file.read_text(encoding="utf-8")
-    text = text[:text.index("# Set by scripts/bump-image")].replace("patches:\n", "patches:\n" + QUICK)
+    text = text[: text.index("# Set by scripts/bump-image")].replace("patches:\n", "patches:\n" + QUICK)
     images = [image.split(":") for image in IMAGES]
     text += "images:\n" + "".join(f"- name: {name}\n  newTag: {tag}\n" for name, tag in images)
     text += "configMapGenerator:\n- name: pingpong-config\n  behavior: merge\n  literals:\n  - FAULTS=allowed\n"
@@ -101,8 +120,11 @@ def deploy_by_git() -> dict:
     until(120, "the Rollout is healthy", lambda: phase() == "Healthy")
     mark("argocd")
     answers()
-    return {"synced after s": round(seconds, 1), "healthy after s": round(healthy, 1),
-            "retries": application()["status"]["operationState"].get("retryCount", 0)}
+    return {
+        "synced after s": round(seconds, 1),
+        "healthy after s": round(healthy, 1),
+        "retries": application()["status"]["operationState"].get("retryCount", 0),
+    }
 
 
 def change_setting(name: str, value: str) -> None:
@@ -148,8 +170,11 @@ def argocd_bad() -> dict:
         reverted = time.monotonic()
         refresh()
         until(300, "it is healthy again", lambda: synced() and phase() == "Healthy")
-        return judge.nothing_lost_or_doubled() | {"aborted after s": round(aborted, 1), "reason": why,
-                                                  "healthy s after the revert": round(time.monotonic() - reverted, 1)}
+        return judge.nothing_lost_or_doubled() | {
+            "aborted after s": round(aborted, 1),
+            "reason": why,
+            "healthy s after the revert": round(time.monotonic() - reverted, 1),
+        }
 
 
 @step("argocd-drift", "Argo CD: what is deleted by hand is put back", NEEDS)
@@ -185,8 +210,12 @@ def argocd_pruned() -> dict:
     return seen
 
 
-@step("autoscaler", "the autoscaler adds pods under load and takes them away again, and no request fails",
-      ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS), slow=True)
+@step(
+    "autoscaler",
+    "the autoscaler adds pods under load and takes them away again, and no request fails",
+    ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS),
+    slow=True,
+)
 def autoscaler() -> dict:
     """By a target that a machine of two cores reaches: one hundredth of a processor."""
     deploy_by_git()
@@ -207,9 +236,14 @@ def autoscaler() -> dict:
 def set_autoscaler(averageValue: str, down: int) -> None:
     """In git, as Argo CD would take anything else back."""
     file = FOLDER / "manifests" / "components" / "canary" / "autoscaler.yaml"
-    lines = [f"          averageValue: {averageValue}" if "averageValue:" in line else
-             f"      stabilizationWindowSeconds: {down}" if "stabilizationWindowSeconds" in line else line
-             for line in file.read_text(encoding="utf-8").splitlines()]
+    lines = [
+        f"          averageValue: {averageValue}"
+        if "averageValue:" in line
+        else f"      stabilizationWindowSeconds: {down}"
+        if "stabilizationWindowSeconds" in line
+        else line
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
     push(f"Scale at {averageValue}")
     refresh()

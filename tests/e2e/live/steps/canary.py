@@ -4,8 +4,22 @@ from __future__ import annotations
 
 import time
 
-from ..cluster import (MANIFESTS, PINGPONG, Failed, answers, apply, get, is_ready, kubectl, mark, patch, pods, remove_namespace, settled,
-                       until)
+from ..cluster import (
+    MANIFESTS,
+    PINGPONG,
+    Failed,
+    answers,
+    apply,
+    get,
+    is_ready,
+    kubectl,
+    mark,
+    patch,
+    pods,
+    remove_namespace,
+    settled,
+    until,
+)
 from ..judge import Judge
 from . import step
 
@@ -56,8 +70,13 @@ def deploy_demo() -> None:
 
 
 def set_env(**values: str) -> None:
-    patch(ROLLOUT, [{"op": "add", "path": "/spec/template/spec/containers/0/env/-",
-                     "value": {"name": name, "value": value}} for name, value in values.items()])
+    patch(
+        ROLLOUT,
+        [
+            {"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": name, "value": value}}
+            for name, value in values.items()
+        ],
+    )
 
 
 def template_env() -> list[dict]:
@@ -180,5 +199,4 @@ def canary_repeated() -> dict:
         found["restored"].append(seen["restored after s"])
     if failed:
         raise Failed(f"{failed} requests failed in good versions")
-    return {f"{what} after s, median (range)": f"{sorted(times)[5]} ({min(times)} to {max(times)})"
-            for what, times in found.items()}
+    return {f"{what} after s, median (range)": f"{sorted(times)[5]} ({min(times)} to {max(times)})" for what, times in found.items()}

@@ -6,8 +6,7 @@ import json
 import time
 from typing import Callable
 
-from ..cluster import (PINGPONG, Failed, answers, apply, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods,
-                       run, settled, until)
+from ..cluster import PINGPONG, Failed, answers, apply, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods, run, settled, until
 from ..judge import Judge
 from . import step
 
@@ -68,17 +67,29 @@ def failover_forced() -> dict:
 
 @step("failover-killed", "CloudNativePG: the primary's postmaster killed: pings and pages wait, and none fails", NEEDS)
 def failover_killed() -> dict:
-    return failover(lambda name: kubectl("exec", name, "--container", "postgres", "--", "sh", "-c",
-                                         "kill -9 $(head -n 1 $PGDATA/postmaster.pid)"), changes=False)
+    return failover(
+        lambda name: kubectl("exec", name, "--container", "postgres", "--", "sh", "-c", "kill -9 $(head -n 1 $PGDATA/postmaster.pid)"),
+        changes=False,
+    )
 
 
 @step("failover-switched", "CloudNativePG: a switchover: pings and pages wait, and none fails", NEEDS)
 def failover_switched() -> dict:
     def switch(old: str) -> None:
         other = next(pod["metadata"]["name"] for pod in pods(INSTANCES) if pod["metadata"]["name"] != old)
-        kubectl("patch", "clusters.postgresql.cnpg.io/postgres", "--subresource", "status", "--type", "merge", "--patch",
-                json.dumps({"status": {"targetPrimary": other, "phase": "Switchover in progress",
-                                       "phaseReason": f"Switching over to {other}"}}))
+        kubectl(
+            "patch",
+            "clusters.postgresql.cnpg.io/postgres",
+            "--subresource",
+            "status",
+            "--type",
+            "merge",
+            "--patch",
+            json.dumps(
+                {"status": {"targetPrimary": other, "phase": "Switchover in progress", "phaseReason": f"Switching over to {other}"}}
+            ),
+        )
+
     return failover(switch)
 
 
@@ -87,10 +98,20 @@ def failover_drained() -> dict:
     def drain(name: str) -> None:
         node = get("pod", name)["spec"]["nodeName"]
         try:
-            run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m",
-                "--pod-selector", f"{INSTANCES},cnpg.io/instanceRole=primary")
+            run(
+                "kubectl",
+                "drain",
+                node,
+                "--ignore-daemonsets",
+                "--delete-emptydir-data",
+                "--timeout",
+                "3m",
+                "--pod-selector",
+                f"{INSTANCES},cnpg.io/instanceRole=primary",
+            )
         finally:
             run("kubectl", "uncordon", node)
+
     if len(nodes()) < 2:
         raise Failed("needs two nodes")
     return failover(drain)

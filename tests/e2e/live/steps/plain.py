@@ -9,8 +9,28 @@ import tempfile
 import time
 from pathlib import Path
 
-from ..cluster import (LOG_OUTPUT, MANIFESTS, PINGPONG, POSTGRES, Failed, answers, apply, deploy, fetch, get,
-                       is_ready, kubectl, names, nodes, pods, restarts, run, settled, uids, until)
+from ..cluster import (
+    LOG_OUTPUT,
+    MANIFESTS,
+    PINGPONG,
+    POSTGRES,
+    Failed,
+    answers,
+    apply,
+    deploy,
+    fetch,
+    get,
+    is_ready,
+    kubectl,
+    names,
+    nodes,
+    pods,
+    restarts,
+    run,
+    settled,
+    uids,
+    until,
+)
 from ..judge import Judge
 from . import step
 
@@ -19,8 +39,11 @@ LOCAL = MANIFESTS / "overlays" / "local"
 
 def whole_page() -> dict[str, str]:
     status, body = fetch("/log-output")
-    lines = re.fullmatch(r"file content: (?P<file>.*)\nenv variable: MESSAGE=(?P<message>.*)\n"
-                         r"(?P<time>\S+): (?P<hash>[0-9a-f]{64})\nPing / Pongs: (?P<pong>\d+)\n?", body)
+    lines = re.fullmatch(
+        r"file content: (?P<file>.*)\nenv variable: MESSAGE=(?P<message>.*)\n"
+        r"(?P<time>\S+): (?P<hash>[0-9a-f]{64})\nPing / Pongs: (?P<pong>\d+)\n?",
+        body,
+    )
     if status != 200 or not lines:
         raise Failed(f"the page is {status}: {body!r}")
     if hashlib.sha256(lines["time"].encode()).hexdigest() != lines["hash"]:
@@ -55,8 +78,11 @@ def again() -> dict:
     deploy(LOCAL)
 
     def state() -> tuple:
-        return (get("secret", "postgres-app")["data"]["password"], generations(),
-                [uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)])
+        return (
+            get("secret", "postgres-app")["data"]["password"],
+            generations(),
+            [uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)],
+        )
 
     before = state()
     printed = apply(LOCAL)
@@ -82,9 +108,11 @@ def edited(folder: Path, old: str, new: str, name: str) -> Path:
 def edits() -> dict:
     deploy(LOCAL)
     base = "base/kustomization.yaml"
-    cases = [("text", "this text is from file", "this text was edited", "base/config/information.txt", LOG_OUTPUT),
-             ("message", "MESSAGE=hello world", "MESSAGE=hello again", base, LOG_OUTPUT),
-             ("setting", "DB_SSLMODE=prefer", "DB_SSLMODE=allow", base, PINGPONG)]
+    cases = [
+        ("text", "this text is from file", "this text was edited", "base/config/information.txt", LOG_OUTPUT),
+        ("message", "MESSAGE=hello world", "MESSAGE=hello again", base, LOG_OUTPUT),
+        ("setting", "DB_SSLMODE=prefer", "DB_SSLMODE=allow", base, PINGPONG),
+    ]
     seen = {}
     for what, old, new, name, mine in cases:
         before = {selector: uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)}
@@ -95,8 +123,7 @@ def edits() -> dict:
             settled("deployment/log-output")
             until(60, "the old pods are gone", lambda: not before[mine] & uids(mine))
             if what != "setting":
-                until(60, f"the edited {what} is on the page",
-                      lambda: new.removeprefix("MESSAGE=") in fetch("/log-output")[1])
+                until(60, f"the edited {what} is on the page", lambda: new.removeprefix("MESSAGE=") in fetch("/log-output")[1])
             seen[f"{what}, s"] = round(time.monotonic() - started, 1)
             judge.none_failed()
         others = [selector for selector in before if selector != mine and before[selector] != uids(selector)]
@@ -148,8 +175,7 @@ def outage(cause: list[str], what: str) -> dict:
 
 @step("database-killed", "PostgreSQL killed in its pod: nothing lost, nothing doubled, no pod restarts")
 def database_killed() -> dict:
-    return outage(["exec", "postgres-0", "--container", "postgres", "--", "sh", "-c", "kill -9 -1; true"],
-                  "killing the database")
+    return outage(["exec", "postgres-0", "--container", "postgres", "--", "sh", "-c", "kill -9 -1; true"], "killing the database")
 
 
 @step("database-deleted", "the database's pod deleted by force: nothing lost, nothing doubled")
@@ -205,8 +231,17 @@ def drains() -> dict:
     with Judge(path="/log-output") as judge:
         for node in names(nodes()):
             try:
-                run("kubectl", "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m",
-                    "--pod-selector", "app.kubernetes.io/name in (pingpong, log-output)")
+                run(
+                    "kubectl",
+                    "drain",
+                    node,
+                    "--ignore-daemonsets",
+                    "--delete-emptydir-data",
+                    "--timeout",
+                    "3m",
+                    "--pod-selector",
+                    "app.kubernetes.io/name in (pingpong, log-output)",
+                )
                 # Elsewhere, where there is an elsewhere; else they wait for this node.
                 if len(nodes()) > 1:
                     settled("deployment/pingpong")

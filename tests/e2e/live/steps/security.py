@@ -8,8 +8,12 @@ from ..cluster import NAMESPACE, Failed, deploy, run
 from . import step
 from .plain import LOCAL
 
-ROOT_POD = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "e2e-root", "namespace": NAMESPACE},
-            "spec": {"containers": [{"name": "probe", "image": "docker.io/curlimages/curl:8.17.0", "command": ["sleep", "600"]}]}}
+ROOT_POD = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "e2e-root", "namespace": NAMESPACE},
+    "spec": {"containers": [{"name": "probe", "image": "docker.io/curlimages/curl:8.17.0", "command": ["sleep", "600"]}]},
+}
 
 
 @step("pod-security", "Pod Security refuses a pod that runs as root")
