@@ -97,16 +97,6 @@ def kinds(results: Sequence[Result]) -> dict[str, list[Result]]:
     return found
 
 
-def short(results: Sequence[Result]) -> str:
-    """A line a kind, for the README."""
-    lines = ["| fault | times | requests | verdict |", "|---|---:|---:|---|"]
-    for title, same in kinds(results).items():
-        verdicts = {result.verdict for result in same}
-        verdict = next(word for word in ("violated", "skipped", "held") if word in verdicts)
-        lines.append(f"| {title} | {sum(r.times for r in same)} | {sum(r.requests for r in same):,} | {verdict} |")
-    return "\n".join(lines)
-
-
 def summary(results: Sequence[Result], seconds: float) -> str:
     held = sum(result.verdict == "held" for result in results)
     return (
@@ -120,7 +110,7 @@ def into_readme(text: str, results: Sequence[Result], seconds: float) -> str:
     head, _, rest = text.partition(README_BEGIN)
     _, mark, tail = rest.partition(README_END)
     assert mark, f"README.md lacks {README_BEGIN} or {README_END}"
-    return f"{head}{README_BEGIN}\n{summary(results, seconds)}\n\n{short(results)}\n{README_END}{tail}"
+    return f"{head}{README_BEGIN}\n{summary(results, seconds)}\n{README_END}{tail}"
 
 
 def write(path: Path, readme: Path, results: Sequence[Result], seconds: float) -> None:
