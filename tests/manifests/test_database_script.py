@@ -27,7 +27,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become
 def binaries():
     found = list(Path("/usr/lib/postgresql").glob("*/bin"))
     assert found, "PostgreSQL is missing: apt-get install postgresql"
-    return max(found, key=lambda path: int(path.parent.name))
+    newest = max(found, key=lambda path: int(path.parent.name))
+    return newest.parents[1] / os.environ.get("POSTGRES_MAJOR", newest.parent.name) / "bin"
 
 
 @pytest.fixture
