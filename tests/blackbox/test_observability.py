@@ -80,7 +80,7 @@ def with_access_log(daemon: Program) -> Program:
 def promtool() -> str:
     """Debian's prometheus would start a server; only the tool is fetched, if it is not there."""
     found = shutil.which("promtool")
-    return found or subprocess.run([ROOT / "scripts" / "fetch-promtool"], check=True, capture_output=True, text=True).stdout.strip()
+    return found or subprocess.run([ROOT / "scripts" / "fetch-prometheus"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_metrics_are_there_with_their_types(daemon: Program) -> None:

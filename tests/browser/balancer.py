@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Callable, Sequence
@@ -13,13 +14,22 @@ from harness.http import Response
 _NOT_PASSED_ON = ("connection", "date", "content-length", "transfer-encoding")
 
 
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    # Five, its usual, overflow while the machine is busy, and a connection then takes a second.
+    request_queue_size = 128
+
+    def handle_error(self, *arguments: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*arguments)
+
+
 class Server:
     """Answers each request with what `answer(method, path, headers, body)` returns."""
 
     def __init__(self) -> None:
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Listener(("127.0.0.1", 0), handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 

@@ -12,6 +12,7 @@ browser-test: browser-ready ## the page in a real Chromium, with axe-core; insta
 
 pictures: browser-ready ## the pictures in docs/pictures/
 	@$(BROWSER_ENV) $(PYTHON) -B tests/browser/pictures.py docs/pictures
+	@$(BROWSER_ENV) $(PYTHON) -B tests/browser/dashboard.py docs/pictures/dashboard.svg
 
 browser-ready:
 	@scripts/install-packages build run test browser

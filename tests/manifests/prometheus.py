@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @functools.cache
 def _program() -> str:
-    return subprocess.run([ROOT / "scripts" / "fetch-promtool"], check=True, text=True, capture_output=True).stdout.strip()
+    return subprocess.run([ROOT / "scripts" / "fetch-prometheus"], check=True, text=True, capture_output=True).stdout.strip()
 
 
 def promtool(*arguments, cwd):
