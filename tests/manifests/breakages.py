@@ -236,6 +236,11 @@ def a_cluster_with_another_database(objects):
     spec_of(objects, "Cluster", "postgres")["bootstrap"]["initdb"]["database"] = "app"
 
 
+@breaks(pods.configuration, overlay="production")
+def a_cluster_with_a_secret_of_the_operators(objects):
+    spec_of(objects, "Cluster", "postgres")["bootstrap"]["initdb"]["secret"]["name"] = "postgres-superuser"
+
+
 @breaks(pods.configuration)
 def a_key_that_does_not_exist(objects):
     message = next(item for item in reader(objects)["env"] if item["name"] == "MESSAGE")
@@ -399,6 +404,11 @@ def a_service_of_one_version_only(objects):
 @breaks(network.services, overlay="local")
 def a_database_found_only_after_a_probe(objects):
     del spec_of(objects, "Service", "postgres-svc")["publishNotReadyAddresses"]
+
+
+@breaks(network.selectors, overlay="production")
+def a_primary_of_another_cluster(objects):
+    spec_of(objects, "Service", "postgres-primary-svc")["selector"]["cnpg.io/cluster"] = "postgres-2"
 
 
 @breaks(network.services, overlay="production")

@@ -18,7 +18,7 @@ HOOK = "helm.sh/hook"
 # What is another database's, or the base's own, by kind and name.
 OWN_SECRET = {
     "Job postgres-secret",
-    "ServiceAccount postgres-secret",
+    "ServiceAccount postgres-app",
     "Role postgres-secret",
     "RoleBinding postgres-secret",
     "NetworkPolicy postgres-secret",
@@ -111,11 +111,7 @@ def manifests(components: tuple[str, ...] = (), release: str = "log-pong", names
             item["metadata"]["labels"]["log-pong/config"] = name
     for item in of_kind(objects, "Cluster"):
         item["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
-    # The operator's pods have the name of their cluster, and no other label of ours.
-    for selector in selectors(objects):
-        if "cnpg.io/cluster" in selector:
-            del selector["app.kubernetes.io/instance"]
-    return objects if release == "log-pong" else with_secret(objects, f"{release}-postgres-app", ())
+    return objects
 
 
 def selectors(value):

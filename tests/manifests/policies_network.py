@@ -32,7 +32,8 @@ def selectors(objects: Objects):
             yield f"{name_of(workload)}: does not select its own pods"
     for item in of_kind(objects, "Service"):
         selected = [w for w in workloads(objects) if matches({"matchLabels": item["spec"].get("selector")}, labels_of(w))]
-        if len(selected) != 1:
+        primaries = [c for c in of_kind(objects, "Cluster") if matches({"matchLabels": item["spec"]["selector"]}, primary(c))]
+        if len(selected) + len(primaries) != 1:
             yield f"{name_of(item)}: selects {len(selected)} workloads"
         for port in item["spec"]["ports"]:
             for workload in selected:
@@ -47,6 +48,12 @@ def selectors(objects: Objects):
         for endpoint in item["spec"].get("podMetricsEndpoints", []):
             if selected and not all(_container_port(w, endpoint["port"]) for w in selected):
                 yield f"{name_of(item)}: no port {endpoint['port']}"
+
+
+def primary(cluster: dict) -> dict:
+    """The labels of the instance that takes writes, as CloudNativePG gives them."""
+    inherited = cluster["spec"].get("inheritedMetadata", {}).get("labels", {})
+    return {**inherited, "cnpg.io/cluster": cluster["metadata"]["name"], "cnpg.io/instanceRole": "primary"}
 
 
 def _container_port(workload: dict, wanted) -> int | None:
@@ -72,7 +79,6 @@ def services(objects: Objects):
             yield "Service postgres-svc: after a restart pings wait for the database's next probe"
     host = next((c["data"]["DB_HOST"] for c in of_kind(objects, "ConfigMap") if "DB_HOST" in c.get("data", {})), None)
     made = {s["metadata"]["name"] for s in of_kind(objects, "Service")}
-    made |= {f"{c['metadata']['name']}-rw" for c in of_kind(objects, "Cluster")}
     if host not in made:
         yield f"DB_HOST: nobody is {host}"
 
@@ -175,8 +181,8 @@ def _flows(objects: Objects):
         yield database, outside, 6443, 6443, True
     else:
         yield database, outside, 443, 443, False
-        yield pod["postgres-secret"], outside, 6443, 6443, True
-        yield outside, pod["postgres-secret"], 80, 80, False
+    yield pod["postgres-secret"], outside, 6443, 6443, True
+    yield outside, pod["postgres-secret"], 80, 80, False
 
 
 def _witness_flows(objects: Objects, pod: dict, database: dict, outside: dict, dns: dict):

@@ -8,8 +8,8 @@ GENERATED = re.compile(r"-[a-z0-9]{10}$")
 FULL_COMMIT = re.compile(r"[0-9a-f]{40}")
 # What the programs take at most to end what is in flight when they drain.
 REQUEST_TIMEOUT_MS = 10_000
-# Made in the cluster, not in git: by the Job, or by the database's operator.
-SECRETS = {"postgres-app": {"username", "password"}}
+# Made in the cluster by the Job, not in git.
+SECRET_KEYS = {"username", "password"}
 CLUSTER_CONFIG = {"kube-root-ca.crt": {"ca.crt"}}
 LEAST = {
     "postgres-secret": [{"apiGroups": [""], "resources": ["secrets"], "verbs": ["create"]}],
@@ -174,13 +174,23 @@ def _references(workload: dict):
                         yield kind, name, item["key"]
 
 
+def made_secrets(objects: Objects) -> dict[str, set]:
+    """Those that the Jobs make."""
+    found = (settings(objects, container) for job in of_kind(objects, "Job") for container in containers(job))
+    return {values["SECRET_NAME"]: SECRET_KEYS for values in found if "SECRET_NAME" in values}
+
+
 def configuration(objects: Objects):
     """Every key that is used exists, and an edit of it starts new pods (see jobs for Jobs)."""
+    made = made_secrets(objects)
+    for item in of_kind(objects, "Cluster"):
+        if item["spec"]["bootstrap"]["initdb"]["secret"]["name"] not in made:
+            yield f"{name_of(item)}: nobody makes its Secret"
     known = {item["metadata"]["name"]: set(item.get("data", {})) for item in of_kind(objects, "ConfigMap")}
     used = set()
     for workload in workloads(objects):
         for kind, name, key in _references(workload):
-            keys = ({**known, **CLUSTER_CONFIG} if kind == "ConfigMap" else SECRETS).get(name)
+            keys = ({**known, **CLUSTER_CONFIG} if kind == "ConfigMap" else made).get(name)
             used.add(name)
             if keys is None:
                 yield f"{name_of(workload)}: no {kind} {name}"

@@ -12,7 +12,7 @@ import cluster as clusters
 from rendering import MANIFESTS, argocd, combination, combinations, name_of, overlay, parse, template, workloads
 
 SCRIPT = MANIFESTS / "base/postgres/make-secret.sh"
-ACCOUNT = "/api/v1/namespaces/log-pong/serviceaccounts/postgres-secret/token"
+ACCOUNT = "/api/v1/namespaces/log-pong/serviceaccounts/postgres-app/token"
 SECRETS = "/api/v1/namespaces/log-pong/secrets"
 ADMIN = "admin-token"
 KINDS = [
@@ -100,7 +100,7 @@ def pod_of(workload):
 
 
 def create_pod(cluster, pod):
-    for account in ("default", "postgres-secret"):
+    for account in ("default", "postgres-app"):
         cluster.kubectl("create", "serviceaccount", account, "-n", "log-pong")
     return cluster.request("POST", "/api/v1/namespaces/log-pong/pods?dryRun=All", ADMIN, pod)
 

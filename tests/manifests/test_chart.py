@@ -307,9 +307,13 @@ def test_two_releases_in_one_namespace_share_nothing(database):
         assert list(strays(one, two)) == []
         # Nor do the policies that are closed or open for all of a release: they are of that release.
         for item in of_kind(one, "NetworkPolicy"):
-            selector = item["spec"]["podSelector"]["matchLabels"]
+            selector = item["spec"]["podSelector"]
             own = item["metadata"]["labels"]["app.kubernetes.io/instance"]
-            assert selector.get("app.kubernetes.io/instance") == own or "cnpg.io/cluster" in selector
+            of_a_cluster = [term["values"] for term in selector.get("matchExpressions", []) if term["key"] == "cnpg.io/cluster"]
+            assert selector.get("matchLabels", {}).get("app.kubernetes.io/instance") == own or of_a_cluster in (
+                [["postgres"]],
+                [["second-postgres"]],
+            )
     secrets = [
         {
             volume["secret"]["secretName"]

@@ -30,14 +30,14 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ .repository }}{{ with .tag }}:{{ . }}{{ end }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end }}
 
-{{/* The Secret with the database's password. A CloudNativePG cluster's is named after the cluster. */}}
+{{/* The Secret with the database's password. */}}
 {{- define "log-pong.secret" -}}
 {{ .Values.database.existingSecret | default (printf "%spostgres-app" (include "log-pong.prefix" .)) }}
 {{- end }}
 
 {{/* Whether the chart's own Job makes it. */}}
 {{- define "log-pong.ownSecret" -}}
-{{- if and (eq .Values.database.kind "statefulset") (not .Values.database.existingSecret) }}yes{{ end }}
+{{- if and (ne .Values.database.kind "external") (not .Values.database.existingSecret) }}yes{{ end }}
 {{- end }}
 
 {{/* What a program reads, given as (list ROOT CONFIGMAP SETTINGS): the manifests' literals, those for the kind of

@@ -9,7 +9,7 @@ DB_SSLMODE: "prefer"
 DRAIN_MS: "5000"
 {{- end }}
 {{- define "log-pong.literals.pingpong-config.cloudnativepg" -}}
-DB_HOST: "postgres-rw"
+DB_HOST: "postgres-primary-svc"
 DB_SSLMODE: "require"
 PING_TIMEOUT_MS: "20000"
 PING_QUEUE_MAX: "16384"
