@@ -76,6 +76,21 @@ cJSON *lines_violation(enum judge_violation violation, int64_t floor, const stru
     return line;
 }
 
+cJSON *lines_request(const struct reading *reading, int64_t planned_ns, int64_t ended_ns)
+{
+    cJSON *line = report_event("request");
+
+    report_add_time(line, "began", planned_ns);
+    report_add_seconds(line, "seconds", ended_ns - planned_ns);
+    cJSON_AddStringToObject(line, "result", outcome_label(reading->outcome));
+    if (reading->outcome == OUTCOME_OK)
+        report_add_integer(line, "number", reading->number);
+    else
+        cJSON_AddStringToObject(line, "failed", reading->reason);
+    report_add_answerer(line, "answerer", &reading->answerer);
+    return line;
+}
+
 cJSON *lines_outage(const char *event, const struct outage *outage)
 {
     cJSON *line = report_event(event);

@@ -27,6 +27,10 @@ MUST_CHECK cJSON *lines_violation(enum judge_violation violation, int64_t floor,
 /* `event`: outage_began or, when it is over, outage_ended. */
 MUST_CHECK cJSON *lines_outage(const char *event, const struct outage *outage);
 
+/* A request that ended, answered or not. Times are monotonic. */
+MUST_CHECK cJSON *lines_request(const struct reading *reading, int64_t planned_ns,
+                                int64_t ended_ns);
+
 /* Parts that the verdict has too. */
 void lines_add_outcomes(cJSON *line, const struct tally_part *part);
 void lines_add_violations(cJSON *line, const struct judge_counts *counts);

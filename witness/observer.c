@@ -135,6 +135,8 @@ void observer_end(struct observer *observer, const struct observed *observed,
     if (appeared)
         write_version(observer, "version_appeared", row);
     judge(observer, observed, &reading);
+    if (observer->settings->tell_requests)
+        write_line(observer, lines_request(&reading, planned_ns, observed->ended_ns));
     if (reading.outcome == OUTCOME_OK) {
         if (outages_answer(&observer->outages, planned_ns, &reading.answerer))
             write_line(observer, lines_outage("outage_ended", &observer->outages.current));

@@ -2,8 +2,8 @@
  * it changes something. Everything belongs to the loop's thread.
  *
  * Lines on standard output: outage_began, outage_ended, version_appeared, version_gone, violation
- * (the first OBSERVER_VIOLATION_LINES; all are counted), a summary every ten seconds, and the
- * verdict.
+ * (the first OBSERVER_VIOLATION_LINES; all are counted), a summary every ten seconds, the verdict,
+ * and, if that is wanted, request for each.
  */
 #ifndef WITNESS_OBSERVER_H
 #define WITNESS_OBSERVER_H

@@ -26,6 +26,8 @@ const struct setting witness_settings_table[] = {
      "Longest wait for a connection."},
     {"EXCLUSIVE", SETTING_BOOLEAN, FIELD(exclusive), "false", 0, 0, NULL,
      "Nobody else pings: then a number that is missing is a violation too."},
+    {"TELL_REQUESTS", SETTING_BOOLEAN, FIELD(tell_requests), "false", 0, 0, NULL,
+     "Each request has a line of its own: what came, from whom, after what time."},
 };
 
 const size_t witness_settings_count =

@@ -24,6 +24,7 @@ struct witness_settings {
     int64_t timeout_ms;
     int64_t connect_timeout_ms;
     bool exclusive;
+    bool tell_requests;
     struct client_url url; /* target_url taken apart */
 };
 

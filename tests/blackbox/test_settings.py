@@ -76,6 +76,7 @@ CONTRACT = {
         "TIMEOUT_MS": "5000",
         "CONNECT_TIMEOUT_MS": "1000",
         "EXCLUSIVE": "false",
+        "TELL_REQUESTS": "false",
         "DRAIN_MS": "5000",
         "LOG_LEVEL": "info",
         "ACCESS_LOG": "false",

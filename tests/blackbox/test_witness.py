@@ -130,6 +130,26 @@ def test_a_broken_promise_is_found_with_the_answer_that_breaks_it(
         running.discard()
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_each_request_is_told_if_that_is_wanted(stand_in, wanted: bool) -> None:
+    server = stand_in([1, NOT_COUNTED, CLOSE, 4])
+    with witness(server.url(), **ONE, TELL_REQUESTS=str(wanted).lower()) as running:
+        eventually(lambda: server.pings > 4, 20, "the request that is not answered")
+        server.close()
+        end(running, 0)
+        told = lines(running, "request")
+        running.discard()
+    if not wanted:
+        assert not told
+        return
+    assert [line["result"] for line in told[:4]] == ["ok", "not_counted", "may_be_counted", "ok"]
+    assert [line.get("number") for line in told[:4]] == [1, None, None, 4]
+    assert ["failed" in line for line in told[:4]] == [False, True, True, False]
+    who = {"version": "1.0.0", "commit": "abc", "instance": "pod-1.0.0"}
+    assert [line["answerer"] for line in told[:4]] == [who, who, None, who]
+    assert all(0 <= line["seconds"] < 60 and line["began"] <= line["time"] for line in told)
+
+
 HELD = [
     ([1, 2, 3], True),
     ([10, 20, 30], False),  # others ping too

@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 from typing import Any
 
+from . import picture
 from .cluster import ROOT, URL, Failed
 
 WITNESS = ROOT / "build" / "witness"
@@ -19,9 +21,12 @@ class Judge:
     clients  most at the same time
     path     of the counter, or of the page
     new      a new connection for each request instead of kept ones
+    drawn    what it saw is kept for a picture, with marks (mark())
     """
 
-    def __init__(self, rate: int = 100, clients: int = 64, path: str = "/ping", new: bool = False):
+    def __init__(self, rate: int = 100, clients: int = 64, path: str = "/ping", new: bool = False, drawn: bool = False):
+        self.drawn = drawn
+        self.marks: list[tuple[float, str]] = []
         self.settings: dict[str, Any] = {
             "RATE": rate,
             "CLIENTS": clients,
@@ -31,6 +36,7 @@ class Judge:
             "DRAIN_MS": 0,
             "PORT": 0,
             "LOG_LEVEL": "error",
+            "TELL_REQUESTS": str(drawn).lower(),
         }
 
     def __enter__(self) -> "Judge":
@@ -58,6 +64,10 @@ class Judge:
         with open(f"/proc/self/fd/{self.output.fileno()}", encoding="utf-8") as file:
             return [json.loads(line) for line in file.read().splitlines(keepends=True) if line.endswith("\n")]
 
+    def mark(self, text: str) -> None:
+        """What happened now, for the picture."""
+        self.marks.append((time.time(), text))
+
     def outages(self) -> int:
         return sum(event["event"] == "outage_began" for event in self.events())
 
@@ -75,14 +85,16 @@ class Judge:
             raise Failed(f"violated: {verdict['violated']}; {verdict['violations']}")
         if not verdict["ok"]:
             raise Failed("no request was answered")
-        longest = max((event["seconds"] for event in self.events() if event["event"] == "outage_ended"), default=0.0)
+        events = self.events()
+        longest = max((event["seconds"] for event in events if event["event"] == "outage_ended"), default=0.0)
+        requests = [event for event in events if event["event"] == "request"]
         return {
             "requests": verdict["requests"],
             "failed": verdict["requests"] - verdict["ok"],
             "uncertain": verdict["may_be_counted"],
             "longest wait, ms": round(verdict["latency_ms"]["max"]),
             "longest outage, s": longest,
-        }
+        } | ({picture.KEY: picture.series(requests, self.marks)} if self.drawn else {})
 
     def none_failed(self) -> dict:
         seen = self.nothing_lost_or_doubled()

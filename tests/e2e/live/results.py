@@ -7,6 +7,7 @@ import os
 import time
 from pathlib import Path
 
+from . import picture
 from .cluster import ROOT, WORK, run
 
 FILE = Path(os.environ.get("E2E_RESULTS") or WORK / "results.json")
@@ -17,6 +18,10 @@ Written by `make e2e`, a row a step; nothing here is edited by hand. Requests co
 [witness](witness.md), which judges every answer: *failed* got no number, *uncertain* of these may have been counted all the
 same, and a number that comes twice, or goes back, fails the step.
 """
+PICTURE = ROOT / "docs" / "live.svg"
+PICTURE_TEXT = "![Answers a second by version, failures, and the longest wait, while steps ran](live.svg)"
+# More would be no picture any more.
+DRAWN = ("canary-good", "canary-failing", "failover-deleted")
 COUNTS = ("requests", "failed", "uncertain")
 
 
@@ -45,8 +50,23 @@ def cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def document(rows: dict, shows: dict[str, str]) -> str:
-    lines = [HEAD, f"{versions()}.", "", "| step | shows | s | requests | failed | uncertain | seen |", "|---|---|---:|---:|---:|---:|---|"]
+def write(rows: dict, shows: dict[str, str]) -> None:
+    """docs/live.md, and beside it the picture."""
+    drawn = [(f"{name}: {shows[name]}", rows[name][picture.KEY]) for name in DRAWN if picture.KEY in rows.get(name, {})]
+    DOCUMENT.write_text(document(rows, shows, bool(drawn)), encoding="utf-8")
+    if drawn:
+        PICTURE.write_text(picture.svg(drawn), encoding="utf-8")
+
+
+def document(rows: dict, shows: dict[str, str], drawn: bool) -> str:
+    lines = [
+        HEAD,
+        f"{versions()}.",
+        "",
+        *([PICTURE_TEXT, ""] if drawn else []),
+        "| step | shows | s | requests | failed | uncertain | seen |",
+        "|---|---|---:|---:|---:|---:|---|",
+    ]
     for name, row in rows.items():
         seen = row["seen"]
         others = ", ".join(f"{key}: {value}" for key, value in seen.items() if key not in COUNTS)

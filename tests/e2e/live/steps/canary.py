@@ -25,6 +25,7 @@ from . import step
 
 DEMO = MANIFESTS / "overlays" / "demo"
 ROLLOUT = "rollout/pingpong-rollout"
+BEFORE = 3  # seconds in which the picture shows what was there
 NEEDS = ("rollouts.argoproj.io",)
 
 
@@ -100,11 +101,14 @@ def good() -> dict:
     """A version that differs in a setting without effect goes all the way."""
     deploy_demo()
     stable = rollout()["status"]["stableRS"]
-    with Judge() as judge:
+    with Judge(drawn=True) as judge:
+        time.sleep(BEFORE)
         started = time.monotonic()
+        judge.mark("asked for")
         set_env(E2E_VERSION=str(time.time_ns()))
         until(600, "the good version is everywhere", lambda: promoted(stable))
         seconds = time.monotonic() - started
+        judge.mark("everywhere")
         time.sleep(8)
         return judge.none_failed() | {"promoted after s": round(seconds, 1)}
 
@@ -113,15 +117,19 @@ def bad(harmless: bool, **faults: str) -> dict:
     """A version with faults is taken back by itself. `harmless`: and no request fails meanwhile."""
     deploy_demo()
     env, stable = template_env(), rollout()["status"]["stableRS"]
-    with Judge() as judge:
+    with Judge(drawn=True) as judge:
+        time.sleep(BEFORE)
         started = time.monotonic()
+        judge.mark("asked for")
         set_env(**faults)
         try:
             until(600, "the bad version is taken back", lambda: rollout()["status"].get("abort"), 0.2)
             aborted = time.monotonic() - started
+            judge.mark("taken back")
             why = reason()
             until(120, "only pods of the stable version are left", lambda: pod_hashes() == {stable}, 0.2)
             restored = time.monotonic() - started
+            judge.mark("gone")
             time.sleep(8)
             seen = judge.none_failed() if harmless else judge.nothing_lost_or_doubled()
         finally:

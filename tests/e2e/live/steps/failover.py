@@ -40,13 +40,16 @@ def failover(cause: Callable[[str], None], changes: bool = True) -> dict:
     """200 pings a second on kept connections, and 20 pages on new ones, while the primary goes."""
     deploy_failover()
     old = primary()
-    with Judge(rate=200, clients=2048) as kept, Judge(rate=20, clients=1024, path="/log-output", new=True) as pages:
+    with Judge(rate=200, clients=2048, drawn=True) as kept, Judge(rate=20, clients=1024, path="/log-output", new=True) as pages:
         time.sleep(3)
         started = time.monotonic()
+        kept.mark("cause")
         cause(old)
         if changes:
             until(120, "another instance is the primary", lambda: primary() not in ("", old), 0.1)
         took = time.monotonic() - started
+        if changes:
+            kept.mark("new primary")
         until(600, "three instances are ready again", healthy, 2)
         answers()
         time.sleep(5)
