@@ -1,5 +1,6 @@
 #include "clock.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -59,6 +60,15 @@ static int digits(const char *text, size_t count)
     return value;
 }
 
+/* timegm() carries what is out of range into the next field, so a date that does not exist does not
+ * stay as it was written. */
+static bool is_same_second(const struct tm *one, const struct tm *other)
+{
+    return one->tm_year == other->tm_year && one->tm_mon == other->tm_mon &&
+           one->tm_mday == other->tm_mday && one->tm_hour == other->tm_hour &&
+           one->tm_min == other->tm_min && one->tm_sec == other->tm_sec;
+}
+
 int clock_parse_timestamp(const char *text, size_t length, int64_t *realtime_ms)
 {
     static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddZ";
@@ -70,7 +80,7 @@ int clock_parse_timestamp(const char *text, size_t length, int64_t *realtime_ms)
         if (shape[i] == 'd' ? !is_digit : text[i] != shape[i])
             return -1;
     }
-    struct tm utc = {
+    const struct tm written = {
         .tm_year = digits(text, 4) - 1900,
         .tm_mon = digits(text + 5, 2) - 1,
         .tm_mday = digits(text + 8, 2),
@@ -78,13 +88,10 @@ int clock_parse_timestamp(const char *text, size_t length, int64_t *realtime_ms)
         .tm_min = digits(text + 14, 2),
         .tm_sec = digits(text + 17, 2),
     };
+    struct tm utc = written;
     int64_t parsed = (int64_t)timegm(&utc) * 1000 + digits(text + 20, 3);
 
-    /* timegm() carries what is out of range into the next field, so a date that does not exist
-     * does not come back as it was written. */
-    char again[CLOCK_TIMESTAMP_SIZE];
-    clock_format_timestamp(parsed, again);
-    if (memcmp(again, text, length) != 0)
+    if (!is_same_second(&utc, &written))
         return -1;
     *realtime_ms = parsed;
     return 0;

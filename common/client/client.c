@@ -254,15 +254,27 @@ static int64_t next_due_ms(const struct client *client)
     return due_ms;
 }
 
-static int64_t step(void *context, int64_t now_ms)
+/* Returns whether calls were answered. */
+static bool proceed(struct client *client, int64_t now_ms)
 {
-    struct client *client = context;
-
     bool answered = collect(client);
     answered |= expire(client, now_ms);
     answered |= start_queued(client, now_ms);
     client_multi_run(client->multi);
-    answered |= collect(client);
+    return answered | collect(client);
+}
+
+/* Not left to the step: whoever is answered here has their own step before them in this pass. */
+static void on_event(void *context)
+{
+    (void)proceed(context, clock_monotonic_ms());
+}
+
+static int64_t step(void *context, int64_t now_ms)
+{
+    struct client *client = context;
+
+    bool answered = proceed(client, now_ms);
     /* Whoever was answered has work to do, and its step has run already. */
     return answered ? now_ms : next_due_ms(client);
 }
@@ -275,7 +287,7 @@ int client_create(struct client **created, struct event_loop *loop,
         return -1;
     client->options = *options;
     client->in_flight.next = client->in_flight.previous = &client->in_flight;
-    client->multi = client_multi_create(loop, options->connections_max);
+    client->multi = client_multi_create(loop, options->connections_max, on_event, client);
     if (client->multi != NULL)
         client->pool = client_pool_create(client->multi, &client->options);
     if (client->pool == NULL) {

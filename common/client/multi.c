@@ -20,6 +20,8 @@ struct watch {
 struct client_multi {
     CURLM *handle;
     struct event_loop *loop;
+    client_multi_callback *on_event;
+    void *context;
     int64_t timer_due_ms;
     struct watch **watches; /* by descriptor */
     size_t watch_count;
@@ -69,7 +71,9 @@ static void on_socket_event(void *context, uint32_t events)
         flags |= CURL_CSELECT_OUT;
     if (events & EPOLLERR)
         flags |= CURL_CSELECT_ERR;
-    curl_multi_socket_action(watch->multi->handle, watch->fd, flags, &running);
+    struct client_multi *multi = watch->multi;
+    curl_multi_socket_action(multi->handle, watch->fd, flags, &running);
+    multi->on_event(multi->context);
 }
 
 /* CURLMOPT_SOCKETFUNCTION. A failure is left to the call's deadline: reporting it here would end
@@ -132,12 +136,15 @@ static int set_up(struct client_multi *multi, int64_t connections_max)
     return failed == CURLM_OK ? 0 : -1;
 }
 
-struct client_multi *client_multi_create(struct event_loop *loop, int64_t connections_max)
+struct client_multi *client_multi_create(struct event_loop *loop, int64_t connections_max,
+                                         client_multi_callback *on_event, void *context)
 {
     struct client_multi *multi = calloc(1, sizeof *multi);
     if (multi == NULL)
         return NULL;
     multi->loop = loop;
+    multi->on_event = on_event;
+    multi->context = context;
     multi->timer_due_ms = EVENT_LOOP_IDLE;
     multi->handle = curl_multi_init();
     if (multi->handle == NULL || set_up(multi, connections_max) != 0) {

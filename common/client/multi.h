@@ -13,9 +13,13 @@
 
 struct client_multi;
 
-/* Keeps at most `connections_max` connections for later. Returns NULL if out of memory. */
+typedef void client_multi_callback(void *context);
+
+/* Keeps at most `connections_max` connections for later. Calls back after each event of a socket in
+ * use, when transfers may have ended. Returns NULL if out of memory. */
 MUST_CHECK struct client_multi *client_multi_create(struct event_loop *loop,
-                                                    int64_t connections_max);
+                                                    int64_t connections_max,
+                                                    client_multi_callback *on_event, void *context);
 
 /* Accepts NULL. All easy handles have to be gone. */
 void client_multi_destroy(struct client_multi *multi);

@@ -1,6 +1,5 @@
 #include "client/reply.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -46,7 +45,10 @@ static void keep_header(struct client_reply *reply, size_t index, const char *va
     }
     while (length > 0 && strchr(" \t\r\n", value[length - 1]) != NULL)
         length--;
-    snprintf(reply->header_buffers[index], CLIENT_HEADER_SIZE, "%.*s", (int)length, value);
+    if (length > CLIENT_HEADER_SIZE - 1)
+        length = CLIENT_HEADER_SIZE - 1;
+    memcpy(reply->header_buffers[index], value, length);
+    reply->header_buffers[index][length] = '\0';
 }
 
 static void look_for_header(struct client_reply *reply, const char *line, size_t length)

@@ -68,9 +68,10 @@ struct http_server {
     struct http_connections *connections;
     struct http_lingering *lingering;
     struct http_request *all, *free;
-    unsigned active;  /* requests that have begun and are not fully answered */
-    unsigned waiting; /* requests that a handler keeps and whose client is there */
-    unsigned passes;  /* to run without waiting */
+    unsigned active;       /* requests that have begun and are not fully answered */
+    unsigned waiting;      /* requests that a handler keeps and whose client is there */
+    unsigned passes;       /* to run without waiting */
+    bool has_taken_answer; /* the library, in its last run */
     int64_t tick_ms;
     unsigned fruitless_runs; /* of the library, although it said that it could do something */
     unsigned urged_runs;     /* for which it asked since it was last looked for what is stuck */

@@ -115,6 +115,7 @@ enum MHD_Result http_request_send(struct http_request *request)
         request->response_length = request->length;
     }
     request->phase = SENDING;
+    request->server->has_taken_answer = true;
     http_connections_send(request->server->connections, request->entry, clock_monotonic_ms());
     enum MHD_Result result =
         MHD_queue_response(request->connection, request->status, request->response);

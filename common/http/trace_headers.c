@@ -109,7 +109,21 @@ static size_t write_lines(struct http_request *request, bool has_parent, char *o
     return used;
 }
 
-struct http_trace_headers *http_trace_headers_copy(struct http_request *request)
+/* Sets the flag if it is one of those that are passed on. */
+static enum MHD_Result note_name(void *context, enum MHD_ValueKind kind, const char *name,
+                                 const char *value)
+{
+    bool *found = context;
+
+    (void)kind;
+    (void)value;
+    *found = *found || strcasecmp(name, "traceparent") == 0;
+    for (size_t i = 0; i < HTTP_TRACE_HEADERS_MAX && !*found; i++)
+        *found = strcasecmp(name, passed_on[i].name) == 0;
+    return *found ? MHD_NO : MHD_YES;
+}
+
+static struct http_trace_headers *copy(struct http_request *request)
 {
     char text[HTTP_TRACE_HEADERS_MAX * (NAME_MAX_BYTES + sizeof ": ") + 4 * VALUE_MAX_BYTES];
     struct trace parent = {0};
@@ -130,4 +144,13 @@ struct http_trace_headers *http_trace_headers_copy(struct http_request *request)
         line += strlen(line) + 1;
     }
     return headers;
+}
+
+/* Most requests have none, and what copying needs on the stack is not set to zero for them. */
+struct http_trace_headers *http_trace_headers_copy(struct http_request *request)
+{
+    bool found = false;
+
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, note_name, &found);
+    return found ? copy(request) : NULL;
 }

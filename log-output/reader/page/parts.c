@@ -21,19 +21,23 @@ bool page_parts_config_problem(const struct page_parts *parts, char *out, size_t
 
 bool page_parts_timestamp_problem(const struct page_parts *parts, char *out, size_t size)
 {
+    if (parts->shared->state == SHARED_FILE_FRESH)
+        return false;
     shared_file_describe(parts->shared, parts->shared_path, out, size);
-    return parts->shared->state != SHARED_FILE_FRESH;
+    return true;
 }
 
 bool page_parts_pong_problem(const struct page_parts *parts, char *out, size_t size)
 {
     char reason[128];
 
+    if (parts->pong_result == CLIENT_OK)
+        return false;
     pong_result_describe(parts->pong_result, parts->pong_status, parts->pong_timeout_ms, reason,
                          sizeof reason);
     snprintf(out, size, "%s; this view %s counted", reason,
              parts->pong_may_be_counted ? "may have been" : "was not");
-    return parts->pong_result != CLIENT_OK;
+    return true;
 }
 
 /* Copies what is to be shown of one character, which begins `text`. Returns how many bytes of
