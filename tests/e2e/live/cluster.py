@@ -100,11 +100,11 @@ def apply(folder: Path, *words: object) -> str:
 
 
 @contextlib.contextmanager
-def overlay(base: str, *components: str) -> Iterator[Path]:
-    """A copy of the manifests with one overlay more: an existing one and components."""
+def overlay(base: str, *components: str, patches: tuple[dict, ...] = ()) -> Iterator[Path]:
+    """A copy of the manifests with one overlay more, named after its last component: an existing one, components and patches."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(MANIFESTS, Path(folder) / "manifests")
-        made = Path(folder) / "manifests" / "overlays" / "e2e"
+        made = Path(folder) / "manifests" / "overlays" / components[-1]
         made.mkdir()
         (made / "kustomization.yaml").write_text(
             json.dumps(
@@ -114,6 +114,7 @@ def overlay(base: str, *components: str) -> Iterator[Path]:
                     "namespace": NAMESPACE,
                     "resources": [f"../{base}"],
                     "components": [f"../../components/{name}" for name in components],
+                    "patches": list(patches),
                 }
             ),
             encoding="utf-8",

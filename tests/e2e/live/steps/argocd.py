@@ -233,6 +233,30 @@ def autoscaler() -> dict:
         return judge.none_failed() | {"sixth pod after s": round(up, 1), "five pods again after s": round(down, 1)}
 
 
+@step(
+    "autoscaler-canary",
+    "the autoscaler adds pods while a canary is under way; the canary goes all the way, and no request fails",
+    ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS),
+    slow=True,
+)
+def autoscaler_canary() -> dict:
+    deploy_by_git()
+    stable = rollout()["status"]["stableRS"]
+    with Judge() as judge, Judge(rate=2000, clients=256):
+        started = time.monotonic()
+        change_setting("HTTP_CONNECTIONS_MAX", str(3000 + time.time_ns() % 90))
+        until(120, "the canary has its first step", lambda: phase() == "Progressing" or phase() == "Paused")
+        set_autoscaler(averageValue="10m", down=30)
+        until(300, "more pods are asked for during the canary", lambda: rollout()["spec"]["replicas"] > 5 and not promoted(stable))
+        more = time.monotonic() - started
+        until(900, "the new version is promoted", lambda: promoted(stable), 1)
+        whole = time.monotonic() - started
+        set_autoscaler(averageValue="300m", down=30)
+        until(600, "there are five pods again", lambda: rollout()["status"].get("availableReplicas", 0) == 5, 1)
+        time.sleep(8)
+        return judge.none_failed() | {"more pods after s": round(more, 1), "promoted after s": round(whole, 1)}
+
+
 def set_autoscaler(averageValue: str, down: int) -> None:
     """In git, as Argo CD would take anything else back."""
     file = FOLDER / "manifests" / "components" / "canary" / "autoscaler.yaml"

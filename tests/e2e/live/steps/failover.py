@@ -25,10 +25,10 @@ def healthy() -> bool:
 
 def deploy_failover() -> None:
     """Three instances, all ready; what is there already stays."""
-    make_room("ha-database")
     with overlay("local", "ha-database") as folder:
+        make_room(folder.name)
         apply(folder)
-    mark("ha-database")
+        mark(folder.name)
     until(600, "three instances of the database are ready", healthy, 2)
     settled("deployment/pingpong")
     settled("deployment/log-output")
