@@ -99,7 +99,7 @@ class Judge:
     def none_failed(self) -> dict:
         seen = self.nothing_lost_or_doubled()
         if seen["failed"]:
-            kinds = sorted({str(event["failed"]) for event in self.events() if event["event"] == "outage_began"})
-            raise Failed(f"{seen['failed']} of {seen['requests']} requests failed: {', '.join(kinds)}")
+            began = [f"{event['began']} {event['failed']}" for event in self.events() if event["event"] == "outage_began"]
+            raise Failed(f"{seen['failed']} of {seen['requests']} requests failed: {', '.join(began)}")
         del seen["longest outage, s"]
         return seen

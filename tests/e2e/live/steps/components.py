@@ -44,7 +44,7 @@ def gateway_api() -> dict:
     with overlay("local", "gateway-api", patches=gateway_patches()) as folder:
         deploy(folder)
     until(60, "the Gateway is programmed", is_programmed)
-    if get("ingresses")["items"]:
+    if get("ingresses").get("items"):
         raise Failed("there is an Ingress beside the Gateway")
     whole_page()
     with Judge() as judge:

@@ -104,6 +104,12 @@ def edited(folder: Path, old: str, new: str, name: str) -> Path:
     return folder / "manifests" / "overlays" / "local"
 
 
+def apply_and_settle(overlay: Path) -> None:
+    apply(overlay)
+    settled("deployment/pingpong")
+    settled("deployment/log-output")
+
+
 @step("edits", "an edited text, message and setting: who restarts, and when it shows")
 def edits() -> dict:
     deploy(LOCAL)
@@ -115,12 +121,11 @@ def edits() -> dict:
     ]
     seen = {}
     for what, old, new, name, mine in cases:
+        apply_and_settle(LOCAL)
         before = {selector: uids(selector) for selector in (PINGPONG, LOG_OUTPUT, POSTGRES)}
         with tempfile.TemporaryDirectory() as folder, Judge() as judge:
             started = time.monotonic()
-            apply(edited(Path(folder), old, new, name))
-            settled("deployment/pingpong")
-            settled("deployment/log-output")
+            apply_and_settle(edited(Path(folder), old, new, name))
             until(60, "the old pods are gone", lambda: not before[mine] & uids(mine))
             if what != "setting":
                 until(60, f"the edited {what} is on the page", lambda: new.removeprefix("MESSAGE=") in fetch("/log-output")[1])
@@ -129,9 +134,7 @@ def edits() -> dict:
         others = [selector for selector in before if selector != mine and before[selector] != uids(selector)]
         if others:
             raise Failed(f"an edit of the {what} restarts {others}")
-    apply(LOCAL)
-    settled("deployment/pingpong")
-    settled("deployment/log-output")
+    apply_and_settle(LOCAL)
     return seen
 
 
