@@ -1,12 +1,12 @@
 {{/* Written by scripts/chart (make chart) from manifests/base/kustomization.yaml and manifests/components/ha-database/kustomization.yaml: edit those. */}}
 {{- define "log-pong.literals.pingpong-config" -}}
-DRAIN_MS: "5000"
+DRAIN_MS: "10000"
 DB_HOST: "postgres-svc"
 DB_PORT: "5432"
 DB_SSLMODE: "prefer"
 {{- end }}
 {{- define "log-pong.literals.reader-config" -}}
-DRAIN_MS: "5000"
+DRAIN_MS: "10000"
 {{- end }}
 {{- define "log-pong.literals.pingpong-config.cloudnativepg" -}}
 DB_HOST: "postgres-primary-svc"
