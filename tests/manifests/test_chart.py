@@ -201,7 +201,7 @@ def test_each_value_gets_where_it_belongs():
         "LOG_LEVEL": "debug",
     }
     assert config(objects, "database-config") == {"DB_NAME": "counts", "DB_USER": "counter"}
-    assert config(objects, "reader-config") == {"ACCESS_LOG": "true", "DRAIN_MS": "5000"}
+    assert config(objects, "reader-config") == {"ACCESS_LOG": "true", "DRAIN_MS": "10000"}
     assert config(objects, "log-output-config") == {"MESSAGE": "hei: #maailma", "information.txt": "other\ntext\n"}
     assert find(objects, "ConfigMap", "postgres-secret-scripts")["data"]["USERNAME"] == "counter"
     assert reader["spec"]["replicas"] == 4 and "replicas" not in rollout["spec"]
