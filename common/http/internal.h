@@ -28,6 +28,7 @@ struct http_request {
     struct http_connection *entry;
     size_t route; /* route_count: none */
     unsigned method;
+    bool of_server; /* OPTIONS *: it asks of no path */
     enum http_phase phase;
     bool abandoned;
     size_t body_bytes; /* received */

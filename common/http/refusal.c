@@ -2,6 +2,7 @@
 
 #include "http/internal.h"
 
+#include <stdalign.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -221,13 +222,26 @@ static size_t write_answer(const struct http_server *server, struct http_fault f
     return fclose(out) == 0 && length > 0 ? (size_t)length : 0;
 }
 
+/* Before its head is there, a request's method is seen only where the library has left it: before
+ * the target, which is in memory that begins aligned as malloc() aligns it, so that nothing before
+ * that is looked at. Of a request line that is too long for the memory it is not seen. */
+static bool is_for_head(const struct http_connection *entry)
+{
+    static const char method[] = "HEAD";
+
+    if (entry->request != NULL)
+        return entry->request->method == HTTP_HEAD;
+    return entry->target_bytes != 0 &&
+           (uintptr_t)entry->target % alignof(max_align_t) >= sizeof method &&
+           memcmp(entry->target - sizeof method, method, sizeof method) == 0;
+}
+
 void http_refuse_on_socket(struct http_server *server, struct http_connection *entry,
                            struct http_fault fault)
 {
     char answer[1024];
     const struct http_request *request = entry->request;
-    bool has_body = request == NULL || request->method != HTTP_HEAD;
-    size_t length = write_answer(server, fault, has_body, answer, sizeof answer);
+    size_t length = write_answer(server, fault, !is_for_head(entry), answer, sizeof answer);
     ssize_t sent = send(entry->fd, answer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
 
     shutdown(entry->fd, SHUT_WR);

@@ -92,6 +92,8 @@ static enum MHD_Result begin(struct http_server *server, struct http_connection 
     request->entry = entry;
     request->route = find_route(server, path_of(url));
     request->method = parse_method(method);
+    /* With any other method it is refused below. */
+    request->of_server = strcmp(url, "*") == 0;
     reset(request);
     entry->request = request;
     server->active++;
@@ -117,6 +119,8 @@ static void handle(struct http_request *request)
     request->server->waiting++;
     if (http_request_body_is_too_large(request))
         http_respond_error(request, MHD_HTTP_CONTENT_TOO_LARGE, "the body is too large");
+    else if (request->of_server)
+        http_respond_text(request, MHD_HTTP_OK, "");
     else if (request->route == options->route_count)
         http_respond_error(request, MHD_HTTP_NOT_FOUND, "not found");
     else if ((route->methods & request->method) == 0)
@@ -197,14 +201,14 @@ static void end(struct http_connection *entry, bool sent)
     entry->request = NULL;
     server->active--;
     http_connections_end_request(server->connections, entry, clock_monotonic_ms());
+    if (request->phase != RECEIVING)
+        http_request_record(server, request, sent ? request->status : HTTP_STATUS_NOT_SENT);
     if (request->phase == KEPT) {
         /* Whoever keeps it still has to answer it, which then frees it. */
         request->abandoned = true;
         server->waiting--;
         return;
     }
-    if (request->phase != RECEIVING)
-        http_request_record(server, request, sent ? request->status : HTTP_STATUS_NOT_SENT);
     http_request_recycle(request);
 }
 

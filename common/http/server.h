@@ -6,10 +6,9 @@
  * request that a handler was given must be answered exactly once, also when its client has gone.
  *
  * The server answers by itself: 404 for a path that is not in the table, 405 with Allow for a
- * method that the route does not take, 413 for a body that is too large. The library adds,
- * with texts of its own, 400 for what is not HTTP and 431 for a head that does not fit into a
- * connection's memory. HEAD is accepted wherever the
- * route says HTTP_HEAD; its answer carries no body.
+ * method that the route does not take, 413 for a body that is too large, 400, 414, 431 and 501 for
+ * what http/refusal.h refuses, 200 for OPTIONS *. HEAD is accepted wherever the route says
+ * HTTP_HEAD; its answer carries no body.
  *
  * Limits: connections are capped, by the settings and by what open files and memory the process may
  * have; over the cap the one that has been idle longest is closed to

@@ -120,6 +120,35 @@ def test_is_refused_once_and_not_counted(one_pingpong: Program, name: str) -> No
     assert get(one_pingpong.port, "/count").json() == before
 
 
+# What a HEAD request is, too: the method is seen in the first line, of which the library leaves nothing where it
+# refuses that.
+FOR_HEAD = {
+    "two hosts": REFUSED["two hosts"],
+    "no host": REFUSED["no host"],
+    "folded line": REFUSED["folded line"],
+    "no colon": REFUSED["no colon"],
+    "bare line feed": REFUSED["bare line feed"],
+    "NUL in a value": REFUSED["control 0x00 in a value"],
+    "encoded NUL": REFUSED["encoded NUL"],
+    "a long target": (414, request(target=b"/" + 14_200 * b"x")),
+    "a long field": (431, request(b"X-A: " + 20_000 * b"b" + b"\r\n")),
+    "many fields": (431, request(b"X-A: b\r\n" * 1000)),
+    "a body that is too large": (413, request(b"Content-Length: 9999999\r\n")),
+}
+
+
+@pytest.mark.parametrize("lead", [b"", b"\r\n", request(method=b"HEAD", target=b"/livez")], ids=["first", "after a line", "second"])
+@pytest.mark.parametrize("name", FOR_HEAD)
+def test_a_refusal_to_head_has_the_head_and_no_body(one_pingpong: Program, name: str, lead: bytes) -> None:
+    status, sent = FOR_HEAD[name]
+    heads = [
+        re.sub(rb"Date: [^\r]*", b"", answer_of(one_pingpong.port, lead + method + sent[3:]).rpartition(b"HTTP/1.1 ")[2])
+        for method in (b"HEAD", b"GET")
+    ]
+    assert heads[0].startswith(b"%d " % status) and heads[0].endswith(b"\r\n\r\n"), heads[0]
+    assert heads[1].startswith(heads[0]) and json.loads(heads[1][len(heads[0]) :])
+
+
 @pytest.fixture(scope="module")
 def one_pingpong(cluster):
     from programs import Database, pingpong
@@ -149,6 +178,7 @@ SERVED = {
     "query": request(target=b"/ping?a=b&c&d=%20"),
     "empty line before": b"\r\n" + request(),
     "a body that is announced": request(b"Content-Length: 3\r\n", body=b"abc"),
+    "an asterisk, for OPTIONS": request(target=b"*", method=b"OPTIONS"),
     "a body in chunks": request(b"Transfer-Encoding: Chunked\r\n", body=b"3\r\nabc\r\n0\r\nX-T: u\r\n\r\n"),
 }
 
