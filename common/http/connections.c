@@ -20,9 +20,11 @@
 #define STUCK_LOOKS 4
 
 /* When a connection on which the client has to act is looked at, to see whether a head has begun
- * and whether the client is still there. */
+ * and whether the client is still there; then each time that it has been open, or without a
+ * request, for a quarter longer. */
 #define FIRST_LOOK_MS 200
-#define LOOK_INTERVAL_MS 900
+#define LOOK_INTERVAL_MIN_MS 900
+#define LOOK_INTERVAL_SHARE 4
 
 /* Balancers and browsers open connections ahead of a first request, and keep them for up to a
  * minute. */
@@ -273,15 +275,26 @@ static bool is_over(int64_t since_ms, int64_t allowed_ms, int64_t now_ms)
     return since_ms != 0 && now_ms - since_ms >= allowed_ms;
 }
 
+/* No longer than a head that has begun may take. */
+static int64_t look_interval_ms(const struct http_connection *entry, int64_t request_ms,
+                                int64_t now_ms)
+{
+    int64_t interval_ms = (now_ms - entry->since_ms) / LOOK_INTERVAL_SHARE;
+
+    if (interval_ms > request_ms)
+        interval_ms = request_ms;
+    return interval_ms > LOOK_INTERVAL_MIN_MS ? interval_ms : LOOK_INTERVAL_MIN_MS;
+}
+
 /* Returns whether the client has gone: the library misses that if it reads the last bytes together
  * with the end (0.9). */
-static bool look(struct http_connection *entry, int64_t now_ms)
+static bool look(struct http_connection *entry, int64_t request_ms, int64_t now_ms)
 {
     struct http_connection_reading reading;
 
     if (now_ms < entry->look_ms)
         return false;
-    entry->look_ms = now_ms + LOOK_INTERVAL_MS;
+    entry->look_ms = now_ms + look_interval_ms(entry, request_ms, now_ms);
     if (http_connection_read_reading(entry, &reading) != 0)
         return false;
     if (entry->partial_ms == 0 && http_connection_has_begun_head(entry, &reading))
@@ -296,7 +309,7 @@ static bool has_to_end(const struct http_connections_options *options,
 
     if (entry->busy)
         return is_over(entry->sending_ms, request_ms, now_ms);
-    if (look(entry, now_ms))
+    if (look(entry, request_ms, now_ms))
         return true;
     if (!entry->used && idle_ms > FIRST_IDLE_MAX_MS)
         idle_ms = FIRST_IDLE_MAX_MS;

@@ -30,9 +30,10 @@
 
 /* The library may say for ever that it can go on and never do so (0.9: a chunk's size that fills a
  * connection's memory). After some runs in which nothing came of it, it is asked ever less often;
- * and what is stuck is looked for. Not before it has filled the largest memory, in steps of 128
+ * and what is stuck is looked for. Not before it has filled a connection's memory, in steps of 128
  * bytes. */
-#define FRUITLESS_RUNS_MAX 600
+#define FILLING_BYTES 128
+#define FRUITLESS_RUNS_SPARE 32
 #define FRUITLESS_WAIT_MAX_MS 256
 #define URGED_RUNS_MAX 100
 
@@ -48,14 +49,16 @@ static void on_library_event(void *context, uint32_t events)
 static int64_t urged(struct http_server *server, int64_t now_ms)
 {
     unsigned runs = ++server->fruitless_runs;
+    unsigned most =
+        (unsigned)server->options.connection_bytes / FILLING_BYTES + FRUITLESS_RUNS_SPARE;
 
     if (++server->urged_runs >= URGED_RUNS_MAX) {
         server->urged_runs = 0;
         http_connections_sweep_stuck(server->connections, now_ms);
     }
-    if (runs <= FRUITLESS_RUNS_MAX)
+    if (runs <= most)
         return now_ms;
-    unsigned doublings = runs - FRUITLESS_RUNS_MAX;
+    unsigned doublings = runs - most;
     return now_ms + (doublings < 8 ? 1 << doublings : FRUITLESS_WAIT_MAX_MS);
 }
 

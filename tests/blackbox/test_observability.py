@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -177,6 +179,23 @@ def test_the_access_log_names_request_and_trace(daemon: Program) -> None:
         assert traced["duration_us"] >= 0
         other = eventually(lambda: [line for line in log_lines(copy.stderr()) if line["message"] == "request" and line["status"] == 404])[0]
         assert other["route"] == "other" and other["trace_id"] is None
+
+
+@pytest.mark.parametrize("name, path", [("pingpong", "/ping"), ("reader", "/log-output")])
+def test_what_a_client_that_left_was_not_sent_is_499(name: str, path: str, database: Database, request: pytest.FixtureRequest) -> None:
+    """Whether the library sees it go before there is an answer, or cannot send that."""
+    with with_access_log(request.getfixturevalue(name)) as copy:
+        blocker = database.cluster.connect(database.name)
+        blocker.autocommit = False
+        with closing(blocker), Connection(copy.port) as leaver:
+            blocker.cursor().execute("SELECT FROM counters FOR UPDATE")
+            leaver.send_request("GET", path)
+            eventually(lambda: metrics(copy.port)["http_requests_active"] == 2, 10, "the request under way")
+            leaver.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset
+        key = f'http_requests_total{{route="{path}",method="GET",code="%d"}}'
+        eventually(lambda: metrics(copy.port).get(key % 499) == 1, 20, "it is told that nothing was sent")
+        assert key % 200 not in metrics(copy.port)
+        assert [line["status"] for line in log_lines(copy.stderr()) if line.get("route") == path] == [499]
 
 
 def test_every_log_line_has_time_level_component_and_message(daemon: Program) -> None:
