@@ -11,15 +11,17 @@ from __future__ import annotations
 
 import itertools
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Callable, Mapping
+
+import psycopg2
 
 import checker
 from client import Load
 from harness import http
 from harness.postgres import Cluster
 from harness.process import BUILD, Daemon, eventually
-from history import Outcome, tally
+from history import Outcome, Request, tally
 from proxy import Proxy
 from scenario import Result
 
@@ -97,7 +99,8 @@ class Bed:
     def _discard(self) -> None:
         for daemon in self.replicas.values():
             daemon.discard()
-        self.cluster.drop_database(self.database)
+        with suppress(psycopg2.Error):  # what is wrong with the server was said by then
+            self.cluster.drop_database(self.database)
 
     # -- replicas -----------------------------------------------------------------------------------
 
@@ -172,13 +175,21 @@ class Bed:
             if self.probed:
                 self._judge_probes(name)
             self._end(daemon, complete)
-        eventually(lambda: not self.cluster.backends(database=self.database), 10, "no session left in the database")
-        final = self.count()
-        self.result.violations += checker.check(requests, self.initial, final, self.losses)
+        self._judge_history(requests)
         if again := sum(not request.read for request in checker.excluded(requests, self.losses)):
             self.result.error("given again", again)
         if self.result.violations:
             self.result.violations += [f"{name} logged: {daemon.stderr()[-700:]}" for name, daemon in self.replicas.items()]
+
+    def _judge_history(self, requests: list[Request]) -> None:
+        """A scenario that failed may have left no database that answers: then that is only one more thing to say."""
+        try:
+            eventually(lambda: not self.cluster.backends(database=self.database), 10, "no session left in the database")
+            final = self.count()
+        except (AssertionError, psycopg2.Error) as error:
+            self.result.violations.append(f"the final count cannot be read: {error}")
+            return
+        self.result.violations += checker.check(requests, self.initial, final, self.losses)
 
     def _end(self, daemon: Daemon, complete: bool) -> None:
         try:

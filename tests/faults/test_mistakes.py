@@ -70,6 +70,20 @@ def test_honest_about_what_it_does_not_know(monkeypatch, cluster) -> None:
     assert violations(monkeypatch, cluster, "none", 2, lose_an_answer, proxied=True) == ""
 
 
+def test_what_failed_first_is_said_although_the_database_is_gone(monkeypatch) -> None:
+    """As where a primary does not come back."""
+
+    def fail(service: bed.Bed) -> None:
+        nothing(service)
+        service.cluster.kill()
+        raise AssertionError("what failed first")
+
+    with Cluster() as own:
+        first, *others = violations(monkeypatch, own, "none", 1, fail).splitlines()
+    assert first == "what failed first"
+    assert any("the final count cannot be read" in line for line in others)
+
+
 def test_a_lost_update_sent_again_is_noticed(monkeypatch, cluster) -> None:
     found = violations(monkeypatch, cluster, "repeat", 1, lose_an_answer, proxied=True)
     assert "unacknowledged" in found
