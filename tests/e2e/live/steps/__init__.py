@@ -10,7 +10,7 @@ from typing import Callable
 class Step:
     name: str
     shows: str
-    needs: tuple[str, ...]  # kinds that the API server has to know, settings that have to be set
+    needs: tuple[str, ...]  # kinds that the API server has to know, settings that have to be set, programs
     work: Callable[[], dict]
     slow: bool
 
@@ -27,6 +27,10 @@ def step(name: str, shows: str, needs: tuple[str, ...] = (), slow: bool = False)
 
 
 def load() -> dict[str, Step]:
+<<<<<<< ours
     from . import plain, network, security, components, canary, failover, argocd  # noqa: F401 - they register themselves
+=======
+    from . import plain, network, security, canary, failover, argocd, journey  # noqa: F401 - they register themselves
+>>>>>>> theirs
 
     return STEPS
