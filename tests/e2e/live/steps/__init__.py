@@ -27,10 +27,6 @@ def step(name: str, shows: str, needs: tuple[str, ...] = (), slow: bool = False)
 
 
 def load() -> dict[str, Step]:
-<<<<<<< ours
-    from . import plain, network, security, components, canary, failover, argocd  # noqa: F401 - they register themselves
-=======
-    from . import plain, network, security, canary, failover, argocd, journey  # noqa: F401 - they register themselves
->>>>>>> theirs
+    from . import plain, network, security, components, canary, failover, argocd, journey  # noqa: F401 - they register themselves
 
     return STEPS
