@@ -56,7 +56,9 @@ def test_the_picture_has_a_bar_for_each_and_says_what_it_shows():
 def test_the_document_shows_the_picture_if_there_is_one(tmp_path, monkeypatch):
     monkeypatch.setattr(results, "DOCUMENT", tmp_path / "live.md")
     monkeypatch.setattr(results, "PICTURE", tmp_path / "live.svg")
-    monkeypatch.setattr(results, "versions", lambda: "today")
+    monkeypatch.setattr(results, "README", tmp_path / "README.md")
+    results.README.write_text(f"{results.README_BEGIN}{results.README_END}", "utf-8")
+    monkeypatch.setattr(results, "versions", lambda _: "today")
     row = {"seconds": 1.0, "seen": {"requests": 6, "failed": 2}}
     shows = {"canary-good": "it is good", "again": "nothing changes"}
     results.write({"again": row | {picture.KEY: picture.series(REQUESTS, [])}}, shows)

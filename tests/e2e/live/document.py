@@ -30,7 +30,7 @@ KINDS = [
         (r"\b\d{1,3}(\.\d{1,3}){3}\b", "<address>"),
         (r"\b[0-9a-f]{64}\b|\b[0-9a-f]{40}\b|\b[0-9a-f]{12}\b", "<hash>"),
         (r"\bindex [0-9a-f]{7,}\.\.[0-9a-f]{7,}", "index <hashes>"),
-        (r"^@@ .* @@.*", "@@ <lines> @@"),
+        (r"^@@ \S+ \S+ @@", "@@ <lines> @@"),
         (rf"-{LETTER}{{6,10}}(-{LETTER}{{5}})?(?![\w-])", "-<ending>"),
         (rf"-{LETTER}{{5}}(?![\w-])", "-<ending>"),
         (rf"-{LETTER}{{8,10}}(?=-\d+ )", "-<ending>"),

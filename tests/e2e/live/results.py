@@ -32,6 +32,7 @@ GROUPS = {
     "canary": "new versions, good and bad: only what a bad one answers itself fails",
     "failover": "CloudNativePG's primary deleted, killed, switched, drained",
     "argocd": "Argo CD: synced, promoted, taken back, `git revert`, drift",
+    "journey": "[the journey](docs/journey.md), command by command",
     "autoscaler": "the autoscaler up and down, also during a canary",
 }
 OTHERS = "applies, edits, deletions, updates, drains, network, Gateway API, backup"
