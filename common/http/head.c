@@ -8,6 +8,14 @@ static struct http_fault fault(unsigned status, const char *message)
     return (struct http_fault){.status = status, .message = message};
 }
 
+static bool consists_of(const bool allowed[256], const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (!allowed[(unsigned char)text[i]])
+            return false;
+    return length > 0;
+}
+
 /* RFC 9110, 5.6.2: what a method or a field's name is made of. */
 static bool is_token(const char *text, size_t length)
 {
@@ -18,10 +26,7 @@ static bool is_token(const char *text, size_t length)
         ['`'] = true,         ['|'] = true,         ['~'] = true, ['0' ... '9'] = true,
         ['A' ... 'Z'] = true, ['a' ... 'z'] = true,
     };
-    for (size_t i = 0; i < length; i++)
-        if (!allowed[(unsigned char)text[i]])
-            return false;
-    return length > 0;
+    return consists_of(allowed, text, length);
 }
 
 /* RFC 9110, 5.5: no control character but the tabulator. */
@@ -43,15 +48,15 @@ static bool is_blank(char c)
 /* RFC 3986, 3.2.2 and 3.2.3, without a user. */
 static bool is_host(const char *text, size_t length)
 {
-    static const char allowed[] = "-._~!$&'()*+;=:[]%";
-    for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
-        bool digit = c >= '0' && c <= '9';
-        if (!letter && !digit && (c == '\0' || strchr(allowed, c) == NULL))
-            return false;
-    }
-    return length > 0;
+    static const bool allowed[256] = {
+        ['-'] = true,         ['.'] = true, ['_'] = true,         ['~'] = true,
+        ['!'] = true,         ['$'] = true, ['&'] = true,         ['\''] = true,
+        ['('] = true,         [')'] = true, ['*'] = true,         ['+'] = true,
+        [';'] = true,         ['='] = true, [':'] = true,         ['['] = true,
+        [']'] = true,         ['%'] = true, ['0' ... '9'] = true, ['A' ... 'Z'] = true,
+        ['a' ... 'z'] = true,
+    };
+    return consists_of(allowed, text, length);
 }
 
 /* More digits than these do not fit into the library's counter. */

@@ -1,6 +1,7 @@
 #include "http/speculation.h"
 
-#include <stddef.h>
+#include "http/internal.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -18,14 +19,26 @@ static bool is_speculative(const char *value)
     return false;
 }
 
-bool http_refuse_speculation(struct http_request *request)
+static enum MHD_Result look_at(void *context, enum MHD_ValueKind kind, const char *name,
+                               const char *value)
 {
     static const char *const headers[] = {"Sec-Purpose", "Purpose", "X-Purpose", "X-Moz"};
+    bool *speculative = context;
 
+    (void)kind;
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++)
-        if (is_speculative(http_request_header(request, headers[i]))) {
-            http_respond_error(request, 403, "not ahead of a view: this would count");
-            return true;
-        }
-    return false;
+        if (strcasecmp(name, headers[i]) == 0 && is_speculative(value))
+            *speculative = true;
+    return *speculative ? MHD_NO : MHD_YES;
+}
+
+bool http_refuse_speculation(struct http_request *request)
+{
+    bool speculative = false;
+
+    /* One look at all headers, which are few, costs less than looking for each. */
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, look_at, &speculative);
+    if (speculative)
+        http_respond_error(request, 403, "not ahead of a view: this would count");
+    return speculative;
 }
