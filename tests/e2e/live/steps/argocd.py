@@ -81,6 +81,16 @@ def synced() -> bool:
     )
 
 
+def taken_up() -> bool:
+    """Whether the newest commit is being synced, or is. A sync lasts as long as its canary, as what is pruned goes last."""
+    status = application().get("status", {})
+    operation = status.get("operationState", {}).get("operation", {}).get("sync", {})
+    return git("rev-parse", "HEAD").strip() in (
+        operation.get("revision"),
+        status.get("operationState", {}).get("syncResult", {}).get("revision"),
+    )
+
+
 def quick_steps() -> str:
     """The demonstration's patch of the Rollout, but for the number of pods and the address of its own Prometheus."""
     operations = (MANIFESTS / "overlays" / "demo" / "rollout.patch.yaml").read_text(encoding="utf-8").split("- op: ")
@@ -151,10 +161,16 @@ def argocd_good() -> dict:
     with Judge() as judge:
         started = time.monotonic()
         change_setting("HTTP_CONNECTIONS_MAX", str(4000 + time.time_ns() % 90))
-        until(120, "the commit is synced", synced)
+        until(120, "the commit is taken up", taken_up)
         seconds = time.monotonic() - started
         until(900, "the new version is promoted", lambda: promoted(stable), 1)
-        return judge.none_failed() | {"synced after s": round(seconds, 1), "promoted after s": round(time.monotonic() - started, 1)}
+        whole = time.monotonic() - started
+        until(120, "the commit is synced", synced)
+        return judge.none_failed() | {
+            "taken up after s": round(seconds, 1),
+            "promoted after s": round(whole, 1),
+            "synced after s": round(time.monotonic() - started, 1),
+        }
 
 
 @step("argocd-bad", "Argo CD: a bad commit is taken back, `git revert` makes it Healthy; only the bad version's own pings fail", NEEDS)
