@@ -79,7 +79,8 @@ def replaced(text: str, pairs: list[tuple[str, str]], backwards: bool = False) -
 def clear() -> None:
     """Nothing of a step before, and none that Argo CD would put back."""
     if has(APPLICATION):
-        run("kubectl", "--namespace", "argocd", "delete", f"{APPLICATION}/log-pong", "--ignore-not-found")
+        for kind in (APPLICATION, "appprojects.argoproj.io"):
+            run("kubectl", "--namespace", "argocd", "delete", f"{kind}/log-pong", "--ignore-not-found")
     remove_namespace()
     run("kubectl", "delete", "namespace", BY_HAND, "--ignore-not-found", "--timeout", "5m")
 
