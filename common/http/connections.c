@@ -226,6 +226,7 @@ int http_connection_read_reading(const struct http_connection *entry,
     reading->taken_bytes = (uint64_t)info.tcpi_bytes_received - (uint64_t)unread;
     reading->silent_ms = info.tcpi_last_data_recv;
     reading->is_all = info.tcpi_state == STATE_CLOSE_WAIT && unread == 0;
+    reading->is_answered = info.tcpi_bytes_sent > 0;
     return 0;
 }
 

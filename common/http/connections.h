@@ -98,6 +98,7 @@ struct http_connection_reading {
     uint64_t taken_bytes; /* by the library, since the connection was accepted */
     uint32_t silent_ms;   /* for how long the client has sent nothing; to some milliseconds */
     bool is_all;          /* nothing more can come: the client has closed, and all was read */
+    bool is_answered;     /* something was sent */
 };
 
 /* Returns 0, or -1 with errno. */

@@ -104,6 +104,8 @@ struct http_fault http_head_judge_target(const char *target, size_t length)
  */
 struct http_fault http_head_judge_method(const char *method, const char *target)
 {
+    if (!is_token(method, strlen(method)))
+        return fault(400, "a character that no method may have");
     if (strcmp(method, "CONNECT") == 0)
         return fault(501, "this is no proxy");
     if (strcmp(target, "*") == 0 && strcmp(method, "OPTIONS") != 0)

@@ -267,3 +267,16 @@ void http_refusal_on_stuck(void *context, struct http_connection *entry)
         http_refuse_on_socket(context, entry,
                               (struct http_fault){400, "the body is not well-formed"});
 }
+
+/* 0.9 says nothing, to us either, of a request line that begins with a blank or has none. Between
+ * two requests it is not told from what a client sent after its last one. */
+void http_refusal_on_end(struct http_server *server, struct http_connection *entry)
+{
+    struct http_connection_reading reading;
+
+    if (MHD_VERSION >= 0x01000000 || entry->refused || entry->used || entry->shut_down ||
+        http_connection_read_reading(entry, &reading) != 0)
+        return;
+    if (http_connection_has_begun_head(entry, &reading) && !reading.is_all && !reading.is_answered)
+        http_refuse_on_socket(server, entry, http_refusal_fault(MHD_HTTP_BAD_REQUEST));
+}

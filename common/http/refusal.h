@@ -41,6 +41,9 @@ MUST_CHECK struct http_fault http_refusal_judge_fields(struct http_connection *e
 /* The size of the head, or 0: it is not there as a whole. */
 size_t http_refusal_head_bytes(struct MHD_Connection *connection);
 
+/* The connection is about to be closed: answers what the library would close it on in silence. */
+void http_refusal_on_end(struct http_server *server, struct http_connection *entry);
+
 /* The connection's on_stuck: answers a body that the library does not read on. */
 void http_refusal_on_stuck(void *context, struct http_connection *entry);
 

@@ -234,6 +234,8 @@ void http_request_on_connection_ended(void *context, struct http_connection *ent
 
     if (entry->request != NULL)
         end(entry, false);
+    else
+        http_refusal_on_end(server, entry);
     if (entry->refused)
         http_lingering_add(server->lingering, entry->fd, clock_monotonic_ms());
 }

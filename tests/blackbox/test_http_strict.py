@@ -82,6 +82,13 @@ REFUSED = {
     "a proxy's method": (501, request(target=b"a.example:443", method=b"CONNECT")),
     "a proxy's method on a path": (501, request(method=b"CONNECT")),
     "lower-case version": (400, request(version=b"http/1.1")),
+    "a character that no method has": (400, request(method=b"G@T")),
+    "control character in a method": (400, request(method=b"G\x01T")),
+    "no method": (400, b" /ping HTTP/1.1\r\n" + HOST + b"\r\n"),
+    "a blank before the method": (400, b" GET /ping HTTP/1.1\r\n" + HOST + b"\r\n"),
+    "no blank": (400, b"GET\r\n\r\n"),
+    "a path alone": (400, b"/ping\r\n\r\n"),
+    "a carriage return too many": (400, b"\r\r\n" + request()),
 }
 REFUSED |= {
     f"control {code:#04x} in a value": (400, request(b"X-A: b" + bytes([code]) + b"c\r\n"))

@@ -192,7 +192,8 @@ static void judges_the_method_with_the_target(void **state)
     } cases[] = {
         {0, "GET", "/ping"},     {0, "OPTIONS", "*"}, {0, "BREW", "/"},   {0, "connect", "/"},
         {501, "CONNECT", "a:1"}, {400, "GET", "*"},   {400, "POST", "*"}, {501, "CONNECT", "*"},
-        {501, "CONNECT", "/"},   {0, "GET", "/*"},    {0, "GET", "**"},
+        {501, "CONNECT", "/"},   {0, "GET", "/*"},    {0, "GET", "**"},   {400, "G@T", "/"},
+        {400, "", "/"},
     };
 
     (void)state;
