@@ -20,6 +20,8 @@ from test_database_script import volume  # noqa: F401 (a fixture)
 
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/blackbox")]
 
+from harness.process import BUILD
+
 OLD, NEW = 17, 18
 HEADING = "## From one PostgreSQL to the next"
 PINGS = 25
@@ -32,8 +34,8 @@ def binaries(version):
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: to become the user postgres"),
     pytest.mark.skipif(
-        not all(binaries(version).exists() for version in (OLD, NEW)),
-        reason=f"needs PostgreSQL {OLD} and {NEW} beside each other: make majors-test",
+        not all(path.exists() for path in (binaries(OLD), binaries(NEW), BUILD / "pingpong")),
+        reason=f"needs PostgreSQL {OLD} and {NEW} beside each other, and pingpong: make majors-test",
     ),
 ]
 
