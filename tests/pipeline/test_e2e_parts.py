@@ -2,11 +2,13 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from bumping import ROOT
+from processes import eventually, runs
 
 E2E = Path(__file__).parent / "e2e"
 
@@ -40,3 +42,27 @@ def test_an_unknown_step_and_no_cluster_are_told():
 def test_a_cluster_that_is_not_there_fails_the_step_by_name():
     done = run("pod-security", KUBECONFIG="/nowhere")
     assert done.returncode == 1 and "pod-security: FAILED" in done.stdout and done.stdout.endswith("0 passed, 1 failed\n")
+
+
+BEGIN_AND_WAIT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from live import judge
+judge.WITNESS = sys.argv[2]
+with judge.Judge() as begun:
+    print(begun.process.pid, flush=True)
+    time.sleep(1000)
+"""
+
+
+def test_a_witness_does_not_outlive_whoever_began_it(tmp_path):
+    witness = tmp_path / "witness"
+    witness.write_text("#!/bin/sh\necho begun >begun\nexec sleep 1000\n", "utf-8")
+    witness.chmod(0o755)
+    command = [sys.executable, "-B", "-c", BEGIN_AND_WAIT, ROOT / "tests/e2e", witness]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as began:
+        process = began.stdout.readline().strip()
+        eventually(lambda: (tmp_path / "begun").exists())
+        assert runs(process)
+        began.kill()
+    eventually(lambda: not runs(process))

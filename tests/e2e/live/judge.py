@@ -42,7 +42,9 @@ class Judge:
     def __enter__(self) -> "Judge":
         self.output = tempfile.TemporaryFile("w+")
         environment = {**os.environ, **{name: str(value) for name, value in self.settings.items()}}
-        self.process = subprocess.Popen([WITNESS], env=environment, stdout=self.output, stderr=subprocess.PIPE, text=True)
+        # Whoever ends this program by force leaves none behind that asks for ever.
+        command = ["setpriv", "--pdeathsig", "KILL", WITNESS]
+        self.process = subprocess.Popen(command, env=environment, stdout=self.output, stderr=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *_: object) -> None:
