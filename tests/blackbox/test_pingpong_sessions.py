@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
+from typing import Iterable, Iterator
 
 import pytest
 
@@ -104,24 +106,56 @@ def test_a_crash_loses_nothing_although_commits_were_told_not_to_wait(own_cluste
         assert metrics(running.port)["pingpong_history_lost_total"] == 0
 
 
+@contextmanager
+def session_settings(database: Database, names: Iterable[str]) -> Iterator[dict[str, str]]:
+    """What a session of the daemon has: pg_stat_activity does not show it, so a trigger of the owner's writes it down."""
+    found: dict[str, str] = {}
+    with make_pingpong(database.env()) as running:
+        database.query("CREATE TABLE seen (name TEXT, value TEXT)")
+        database.query(f'GRANT INSERT ON seen TO "{database.role}"')
+        database.query(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen"
+            " SELECT name, setting FROM pg_settings WHERE name = ANY (string_to_array(TG_ARGV[0], ' ')); RETURN NULL; END $$"
+        )
+        database.query(f"CREATE TRIGGER note AFTER UPDATE ON counters EXECUTE FUNCTION note('{' '.join(names)}')")
+        database.query("ALTER TABLE counters ENABLE ALWAYS TRIGGER note")  # whatever session_replication_role is
+        assert pong(get(running.port, "/ping")) == 1
+        found.update(database.query("SELECT name, value FROM seen"))
+        yield found
+
+
 @pytest.mark.parametrize(
     "chosen, kept", [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
 )
-def test_a_stricter_commit_is_left(own_cluster: Cluster, chosen: str, kept: str) -> None:
-    """Seen in what a session of the daemon does: pg_stat_activity shows no settings, a log line does."""
-    database = Database(own_cluster)
+def test_a_stricter_commit_is_left(database: Database, chosen: str, kept: str) -> None:
     database.query(f'ALTER ROLE "{database.role}" SET synchronous_commit = {chosen}')
-    # Asked from within: a trigger of the owner's writes down what its session has.
-    with make_pingpong(database.env()) as running:
-        database.query("CREATE TABLE seen (value TEXT)")
-        database.query(f'GRANT INSERT ON seen TO "{database.role}"')
-        database.query(
-            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
-            " $$ BEGIN INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NULL; END $$"
-        )
-        database.query("CREATE TRIGGER note AFTER UPDATE ON counters EXECUTE FUNCTION note()")
-        assert pong(get(running.port, "/ping")) == 1
-    assert {row[0] for row in database.query("SELECT value FROM seen")} == {kept}
+    with session_settings(database, ["synchronous_commit"]) as found:
+        assert found == {"synchronous_commit": kept}
+
+
+PINNED = {
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "transaction_isolation": "read committed",
+    "default_transaction_deferrable": "off",
+    "client_min_messages": "warning",
+    "lock_timeout": "0",
+    "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
+    "row_security": "on",
+    "search_path": '"public", pg_temp',  # in the quotes that quote_all_identifiers asks for
+}
+
+
+def test_each_setting_is_pinned(database: Database) -> None:
+    """Also where pings would succeed without: what a serializable transaction fails on is tried again."""
+    known = {row[0] for row in database.query("SELECT name FROM pg_settings")}
+    for sql in hostile.statements("role", database.name, database.role, known):
+        database.query(sql)
+    with session_settings(database, [*PINNED, "statement_timeout"]) as found:
+        assert found.pop("statement_timeout") != hostile.SETTINGS["statement_timeout"]
+        assert found == {name: value for name, value in PINNED.items() if name in known}
 
 
 def test_an_operator_may_stop_the_writing(own_cluster: Cluster) -> None:
