@@ -74,7 +74,7 @@ CONTRACT = {
         "CONNECTION_AGE_MS": "30000",
         "DURATION_S": "0",
         "TIMEOUT_MS": "5000",
-        "CONNECT_TIMEOUT_MS": "1000",
+        "CONNECT_TIMEOUT_MS": "3500",
         "EXCLUSIVE": "false",
         "TELL_REQUESTS": "false",
         "DRAIN_MS": "5000",

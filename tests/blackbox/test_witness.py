@@ -403,7 +403,12 @@ def test_memory_does_not_grow_with_the_run(pingpong: Program) -> None:
     url = f"http://127.0.0.1:{pingpong.port}/ping"
     with witness(url, RATE=1000, CLIENTS=4, CONNECTIONS="kept") as running:
         eventually(lambda: seen() > 1000, 60, "requests")
-        before = running.anonymous_kib()
-        eventually(lambda: seen() > 5000, 60, "requests")
-        assert running.anonymous_kib() - before < 128
+
+        def grown_kib() -> int:
+            before, so_far = running.anonymous_kib(), seen()
+            eventually(lambda: seen() > so_far + 4000, 60, "requests")
+            return running.anonymous_kib() - before
+
+        # What is kept for each request grows each time; a machine that is slow for a moment does not.
+        assert any(grown_kib() < 128 for _ in range(3))
         end(running, 0)

@@ -33,6 +33,7 @@ class Judge:
             "TARGET_URL": URL + path,
             "CONNECTIONS": "new" if new else "kept",
             "TIMEOUT_MS": 30000,
+            "CONNECT_TIMEOUT_MS": 10000,
             "DRAIN_MS": 0,
             "PORT": 0,
             "LOG_LEVEL": "error",
