@@ -39,8 +39,8 @@ def test_an_unknown_step_and_no_cluster_are_told():
     assert without.returncode == 2 and "KUBECONFIG" in without.stderr
 
 
-def test_a_cluster_that_is_not_there_fails_the_step_by_name():
-    done = run("pod-security", KUBECONFIG="/nowhere")
+def test_a_cluster_that_is_not_there_fails_the_step_by_name(tmp_path):
+    done = run("pod-security", KUBECONFIG="/nowhere", E2E_RESULTS=str(tmp_path / "results.json"))
     assert done.returncode == 1 and "pod-security: FAILED" in done.stdout and done.stdout.endswith("0 passed, 1 failed\n")
 
 

@@ -24,8 +24,7 @@ PICTURE_TEXT = "![Answers a second by version, failures, and the longest wait, w
 DRAWN = ("canary-good", "canary-failing", "failover-deleted")
 TAIL = """
 These nodes are on one machine of two cores. So this shows no load balancer of a cloud, no way between machines that is slow
-or breaks, no machine that fails by itself, not many nodes, and not arm64. A step that needs what a cluster does not have is
-left out, and is no row here.
+or breaks, no machine that fails by itself, not many nodes, and not arm64.
 """
 GROUPS = {
     "database": "the one PostgreSQL killed, deleted, scaled to none: its outage is what fails",
@@ -92,6 +91,9 @@ def document(rows: dict, shows: dict[str, str], drawn: bool) -> str:
         others = ", ".join(f"{key}: {value}" for key, value in seen.items() if key not in COUNTS)
         numbers = " | ".join(f"{seen[key]:,}" if key in seen else "" for key in COUNTS)
         lines.append(f"| `{name}` | {cell(shows[name])} | {row['seconds']:.0f} | {numbers} | {cell(others)} |")
+    lacking = [f"`{name}`" for name in shows if name not in rows]
+    if lacking:
+        lines += ["", f"Without a row, as they did not run or did not pass: {', '.join(lacking)}."]
     return "\n".join(lines) + "\n" + TAIL
 
 
@@ -103,7 +105,8 @@ def short(rows: dict) -> str:
     lines = ["| steps | | requests | failed |", "|---:|---|---:|---:|"]
     for group, seen in groups.items():
         requests, failed = (sum(one.get(key, 0) for one in seen) for key in ("requests", "failed"))
-        lines.append(f"| {len(seen)} | {group} | {requests:,} | {failed:,} |")
+        counts = f"{requests:,} | {failed:,}" if requests else " | "
+        lines.append(f"| {len(seen)} | {group} | {counts} |")
     return "\n".join(lines)
 
 
