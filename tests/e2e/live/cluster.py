@@ -172,5 +172,15 @@ def deploy(folder: Path) -> None:
     until(60, "the page comes through the ingress", lambda: fetch("/log-output")[0] == 200)
 
 
+def drain(node: str, selector: str, then: Callable[[], object] = lambda: None) -> None:
+    """Evicts those pods from a node; it takes pods again after then()."""
+    options = ("--ignore-daemonsets", "--delete-emptydir-data", "--timeout", "3m", "--pod-selector", selector)
+    try:
+        run("kubectl", "drain", node, *options)
+        then()
+    finally:
+        run("kubectl", "uncordon", node)
+
+
 def patch(resource: str, operations: list[dict]) -> None:
     kubectl("patch", resource, "--type", "json", "--patch", json.dumps(operations))

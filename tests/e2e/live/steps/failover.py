@@ -6,7 +6,7 @@ import json
 import time
 from typing import Callable
 
-from ..cluster import PINGPONG, Failed, answers, apply, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods, run, settled, until
+from ..cluster import PINGPONG, Failed, answers, apply, drain, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods, settled, until
 from ..judge import Judge
 from . import step
 
@@ -103,23 +103,7 @@ def failover_switched() -> dict:
 
 @step("failover-drained", "CloudNativePG: the primary's node drained of it: pings and pages wait, and none fails", NEEDS)
 def failover_drained() -> dict:
-    def drain(name: str) -> None:
-        node = get("pod", name)["spec"]["nodeName"]
-        try:
-            run(
-                "kubectl",
-                "drain",
-                node,
-                "--ignore-daemonsets",
-                "--delete-emptydir-data",
-                "--timeout",
-                "3m",
-                "--pod-selector",
-                f"{INSTANCES},cnpg.io/instanceRole=primary",
-            )
-        finally:
-            run("kubectl", "uncordon", node)
-
     if len(nodes()) < 2:
         raise Failed("needs two nodes")
-    return failover(drain)
+    selector = f"{INSTANCES},cnpg.io/instanceRole=primary"
+    return failover(lambda name: drain(get("pod", name)["spec"]["nodeName"], selector))

@@ -18,6 +18,7 @@ from ..cluster import (
     answers,
     apply,
     deploy,
+    drain,
     fetch,
     get,
     is_ready,
@@ -26,7 +27,6 @@ from ..cluster import (
     nodes,
     pods,
     restarts,
-    run,
     settled,
     uids,
     until,
@@ -105,10 +105,14 @@ def edited(folder: Path, old: str, new: str, name: str) -> Path:
     return folder / "manifests" / "overlays" / "local"
 
 
-def apply_and_settle(overlay: Path) -> None:
-    apply(overlay)
+def both_settled() -> None:
     settled("deployment/pingpong")
     settled("deployment/log-output")
+
+
+def apply_and_settle(overlay: Path) -> None:
+    apply(overlay)
+    both_settled()
 
 
 @step("edits", "an edited text, message and setting: who restarts, and when it shows")
@@ -235,23 +239,8 @@ def update_log_output() -> dict:
 def drains() -> dict:
     deploy(LOCAL)
     with Judge(path="/log-output") as judge:
+        # Elsewhere, where there is an elsewhere; else they wait for this node.
+        elsewhere = both_settled if len(nodes()) > 1 else lambda: None
         for node in names(nodes()):
-            try:
-                run(
-                    "kubectl",
-                    "drain",
-                    node,
-                    "--ignore-daemonsets",
-                    "--delete-emptydir-data",
-                    "--timeout",
-                    "3m",
-                    "--pod-selector",
-                    "app.kubernetes.io/name in (pingpong, log-output)",
-                )
-                # Elsewhere, where there is an elsewhere; else they wait for this node.
-                if len(nodes()) > 1:
-                    settled("deployment/pingpong")
-                    settled("deployment/log-output")
-            finally:
-                run("kubectl", "uncordon", node)
+            drain(node, "app.kubernetes.io/name in (pingpong, log-output)", elsewhere)
         return judge.none_failed() | {"nodes": len(nodes())}
