@@ -57,18 +57,26 @@ def git(*words: object) -> str:
     return run("git", "-C", FOLDER, "-c", "user.name=e2e", "-c", "user.email=e2e@localhost", *words)
 
 
-def push(message: str) -> None:
+def commit(message: str) -> None:
     git("add", "--all")
     git("commit", "--quiet", "--message", message)
+
+
+def push() -> None:
     git("push", "--quiet", "--force", repository(), "HEAD:main")
+
+
+def newest() -> str:
+    return git("rev-parse", "HEAD").strip()
 
 
 def application() -> dict:
     return json.loads(run("kubectl", "--namespace", "argocd", "get", "application/log-pong", "--output", "json"))
 
 
-def refresh() -> None:
-    """Instead of the three minutes until Argo CD asks by itself."""
+def deliver() -> None:
+    """The newest commit to where Argo CD looks, and word of it, instead of the three minutes until it asks by itself."""
+    push()
     run("kubectl", "--namespace", "argocd", "annotate", "application/log-pong", "argocd.argoproj.io/refresh=normal", "--overwrite")
 
 
@@ -76,7 +84,7 @@ def synced() -> bool:
     status = application().get("status", {})
     return (
         status.get("sync", {}).get("status") == "Synced"
-        and status["sync"].get("revision") == git("rev-parse", "HEAD").strip()
+        and status["sync"].get("revision") == newest()
         and status.get("operationState", {}).get("phase") == "Succeeded"
     )
 
@@ -85,7 +93,7 @@ def taken_up() -> bool:
     """Whether the newest commit is being synced, or is. A sync lasts as long as its canary, as what is pruned goes last."""
     status = application().get("status", {})
     operation = status.get("operationState", {}).get("operation", {}).get("sync", {})
-    return git("rev-parse", "HEAD").strip() in (
+    return newest() in (
         operation.get("revision"),
         status.get("operationState", {}).get("syncResult", {}).get("revision"),
     )
@@ -111,7 +119,8 @@ def first_commit() -> None:
     (OVERLAY / "quick-steps.patch.yaml").write_text(quick_steps(), encoding="utf-8")
     for file in (FOLDER / "manifests" / "argocd").glob("*.yaml"):
         file.write_text(file.read_text(encoding="utf-8").replace("https://github.com/owner/log-pong.git", repository()), encoding="utf-8")
-    push("Start")
+    commit("Start")
+    push()
 
 
 def deploy_by_git() -> dict:
@@ -141,8 +150,8 @@ def change_setting(name: str, value: str) -> None:
     """A new version by one line in git."""
     file = OVERLAY / "kustomization.yaml"
     file.write_text(file.read_text(encoding="utf-8") + f"  - {name}={value}\n", encoding="utf-8")
-    push(f"Set {name} to {value}")
-    refresh()
+    commit(f"Set {name} to {value}")
+    deliver()
 
 
 @step("argocd-first", "Argo CD: the first sync, without a retry, to Healthy", NEEDS)
@@ -182,9 +191,8 @@ def argocd_bad() -> dict:
         until(600, "the bad version is taken back", lambda: rollout().get("status", {}).get("abort"))
         aborted, why = time.monotonic() - started, reason()
         git("revert", "--no-edit", "HEAD")
-        git("push", "--quiet", "--force", repository(), "HEAD:main")
         reverted = time.monotonic()
-        refresh()
+        deliver()
         until(300, "it is healthy again", lambda: synced() and phase() == "Healthy")
         return judge.nothing_lost_or_doubled() | {
             "aborted after s": round(aborted, 1),
@@ -216,8 +224,8 @@ def argocd_pruned() -> dict:
     with Judge(path="/log-output") as judge:
         file = FOLDER / "manifests" / "base" / "config" / "information.txt"
         file.write_text(f"edited {time.time_ns()}\n", encoding="utf-8")
-        push("Edit the text")
-        refresh()
+        commit("Edit the text")
+        deliver()
         until(300, "the edit is synced and the old ConfigMap gone", lambda: synced() and page_settings() and not before & page_settings())
         until(60, "the edit is on the page", lambda: file.read_text(encoding="utf-8").strip() in fetch("/log-output")[1])
         seen = judge.none_failed()
@@ -226,25 +234,32 @@ def argocd_pruned() -> dict:
     return seen
 
 
-@step(
-    "autoscaler",
-    "the autoscaler adds pods under load and takes them away again, and no request fails",
-    ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS),
-    slow=True,
-)
+SCALED = ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS)
+# Of a processor, a pod: one that a machine of two cores reaches, and the one that is set.
+BUSY, USUAL = "10m", "300m"
+
+
+def available() -> int:
+    return rollout()["status"].get("availableReplicas", 0)
+
+
+def scale_down() -> float:
+    """Seconds until there are five pods again."""
+    set_autoscaler(USUAL)
+    started = time.monotonic()
+    until(600, "there are five pods again", lambda: available() == 5, 1)
+    return time.monotonic() - started
+
+
+@step("autoscaler", "the autoscaler adds pods under load and takes them away again, and no request fails", SCALED, slow=True)
 def autoscaler() -> dict:
-    """By a target that a machine of two cores reaches: one hundredth of a processor."""
     deploy_by_git()
-    replicas = lambda: rollout()["status"].get("availableReplicas", 0)  # noqa: E731
     with Judge() as judge, Judge(rate=2000, clients=256):
         started = time.monotonic()
-        set_autoscaler(averageValue="10m", down=30)
-        until(300, "six pods are ready", lambda: replicas() > 5, 1)
+        set_autoscaler(BUSY)
+        until(300, "six pods are ready", lambda: available() > 5, 1)
         up = time.monotonic() - started
-        set_autoscaler(averageValue="300m", down=30)
-        started = time.monotonic()
-        until(600, "there are five pods again", lambda: replicas() == 5, 1)
-        down = time.monotonic() - started
+        down = scale_down()
         time.sleep(8)
         return judge.none_failed() | {"sixth pod after s": round(up, 1), "five pods again after s": round(down, 1)}
 
@@ -252,7 +267,7 @@ def autoscaler() -> dict:
 @step(
     "autoscaler-canary",
     "the autoscaler adds pods while a canary is under way; the canary goes all the way, and no request fails",
-    ("horizontalpodautoscalers.autoscaling", "pods.metrics.k8s.io", *NEEDS),
+    SCALED,
     slow=True,
 )
 def autoscaler_canary() -> dict:
@@ -261,29 +276,28 @@ def autoscaler_canary() -> dict:
     with Judge() as judge, Judge(rate=2000, clients=256):
         started = time.monotonic()
         change_setting("HTTP_CONNECTIONS_MAX", str(3000 + time.time_ns() % 90))
-        until(120, "the canary has its first step", lambda: phase() == "Progressing" or phase() == "Paused")
-        set_autoscaler(averageValue="10m", down=30)
+        until(120, "the canary has its first step", lambda: phase() in ("Progressing", "Paused"))
+        set_autoscaler(BUSY)
         until(300, "more pods are asked for during the canary", lambda: rollout()["spec"]["replicas"] > 5 and not promoted(stable))
         more = time.monotonic() - started
         until(900, "the new version is promoted", lambda: promoted(stable), 1)
         whole = time.monotonic() - started
-        set_autoscaler(averageValue="300m", down=30)
-        until(600, "there are five pods again", lambda: rollout()["status"].get("availableReplicas", 0) == 5, 1)
+        scale_down()
         time.sleep(8)
         return judge.none_failed() | {"more pods after s": round(more, 1), "promoted after s": round(whole, 1)}
 
 
-def set_autoscaler(averageValue: str, down: int) -> None:
-    """In git, as Argo CD would take anything else back."""
+def set_autoscaler(target: str) -> None:
+    """In git, as Argo CD would take anything else back. Pods go after half a minute."""
     file = FOLDER / "manifests" / "components" / "canary" / "autoscaler.yaml"
     lines = [
-        f"          averageValue: {averageValue}"
+        f"          averageValue: {target}"
         if "averageValue:" in line
-        else f"      stabilizationWindowSeconds: {down}"
+        else "      stabilizationWindowSeconds: 30"
         if "stabilizationWindowSeconds" in line
         else line
         for line in file.read_text(encoding="utf-8").splitlines()
     ]
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    push(f"Scale at {averageValue}")
-    refresh()
+    commit(f"Scale at {target}")
+    deliver()

@@ -6,9 +6,10 @@ import json
 import time
 from typing import Callable
 
-from ..cluster import PINGPONG, Failed, answers, apply, drain, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods, settled, until
+from ..cluster import PINGPONG, Failed, answers, apply, drain, get, is_ready, kubectl, nodes, make_room, mark, overlay, pods, until
 from ..judge import Judge
 from . import step
+from .plain import both_settled
 
 NEEDS = ("clusters.postgresql.cnpg.io",)
 INSTANCES = "cnpg.io/cluster=postgres"
@@ -30,8 +31,7 @@ def deploy_failover() -> None:
         apply(folder)
         mark(folder.name)
     until(600, "three instances of the database are ready", healthy, 2)
-    settled("deployment/pingpong")
-    settled("deployment/log-output")
+    both_settled()
     until(60, "pingpong is ready", lambda: all(map(is_ready, pods(PINGPONG))))
     answers()
 
