@@ -81,6 +81,12 @@ def kill(process):
     process.communicate(timeout=30)
 
 
+def over_the_socket(volume, port, sql, **options):
+    """What psql says to the operating system's user postgres, or whoever is in its place."""
+    command = ("psql", "-h", f"{volume}/sockets", "-p", str(port), "-U", "postgres", "-Atc", sql)
+    return in_container(volume, *command, **options).communicate(timeout=30)[0]
+
+
 def initialise(volume, **options):
     process = in_container(volume, "bash", "initialise.sh", **options)
     output, _ = process.communicate(timeout=120)
@@ -173,19 +179,8 @@ def test_nobody_else_gets_in(volume):
         for other in ({"user": "postgres"}, {"user": "postgres", "dbname": "postgres"}, {"dbname": "postgres"}):
             assert "no pg_hba.conf entry" in connects(port, **other), other
         # Over the socket, only for the operating system's user postgres.
-        said = in_container(
-            volume,
-            "psql",
-            "-h",
-            f"{volume}/sockets",
-            "-p",
-            str(port),
-            "-U",
-            "postgres",
-            "-Atc",
-            "SELECT count(*) FROM pg_authid WHERE rolname = 'postgres' AND rolpassword IS NULL",
-        )
-        assert said.communicate(timeout=30)[0] == "1\n"
+        stored = "SELECT count(*) FROM pg_authid WHERE rolname = 'postgres' AND rolpassword IS NULL"
+        assert over_the_socket(volume, port, stored) == "1\n"
         assert "no pg_hba.conf entry" in connects(port, host=f"{volume}/sockets")
         assert "Peer authentication failed" in connects(port, host=f"{volume}/sockets", user="postgres")
 
@@ -254,21 +249,7 @@ def test_it_runs_as_a_user_that_the_image_does_not_know(volume):
         assert connects(port) == "yes"
         assert "no pg_hba.conf entry" in connects(port, user="postgres")
         # Where kubectl exec lands.
-        said = in_container(
-            volume,
-            "psql",
-            "-h",
-            f"{volume}/sockets",
-            "-p",
-            str(port),
-            "-U",
-            "postgres",
-            "-Atc",
-            "SELECT current_user",
-            user=STRANGER,
-            more=more,
-        )
-        assert said.communicate(timeout=30)[0] == "postgres\n"
+        assert over_the_socket(volume, port, "SELECT current_user", user=STRANGER, more=more) == "postgres\n"
 
 
 def test_files_of_another_version_are_left_alone_and_said(volume):
