@@ -10,6 +10,10 @@ import yaml
 from bumping import ROOT
 from processes import eventually, runs
 
+sys.path.insert(0, str(ROOT / "tests" / "e2e"))
+
+from live.readiness import longest_unready
+
 E2E = Path(__file__).parent / "e2e"
 
 
@@ -66,3 +70,18 @@ def test_a_witness_does_not_outlive_whoever_began_it(tmp_path):
         assert runs(process)
         began.kill()
     eventually(lambda: not runs(process))
+
+
+def test_unready_is_a_pod_that_was_ready_before():
+    seen = [
+        (0, "a", "True"),
+        (0, "b", "False"),
+        (5, "b", "True"),
+        (6, "a", "False"),
+        (7, "b", "False"),
+        (7.5, "a", "False"),
+        (8, "a", "True"),
+    ]
+    assert longest_unready(seen[:3], 100) == 0
+    assert longest_unready(seen, 8) == 2
+    assert longest_unready(seen, 20) == 13

@@ -71,9 +71,6 @@ class Judge:
         """What happened now, for the picture."""
         self.marks.append((time.time(), text))
 
-    def outages(self) -> int:
-        return sum(event["event"] == "outage_began" for event in self.events())
-
     def verdict(self) -> dict:
         """Ends it; its last line."""
         self._end()

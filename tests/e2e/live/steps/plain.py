@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import re
 import shutil
@@ -32,6 +33,7 @@ from ..cluster import (
     until,
 )
 from ..judge import Judge
+from ..readiness import Readiness
 from ..results import COUNTS
 from . import step
 
@@ -168,27 +170,43 @@ def database_away() -> dict:
     return {"unready after s": round(unready, 1), "answers s after scaling up": round(back, 1)}
 
 
+def database_ready_at() -> float:
+    """When PostgreSQL last said that it takes connections, in seconds since 1970; 0 while it has not."""
+    said = kubectl("logs", "postgres-0", "--container", "postgres", "--timestamps", check=False)
+    lines = [line for line in said.splitlines() if "ready to accept connections" in line]
+    # Nanoseconds are more than Python reads.
+    return datetime.datetime.fromisoformat(f"{lines[-1].split()[0][:23]}+00:00").timestamp() if lines else 0
+
+
 def outage(cause: list[str], what: str) -> dict:
+    """Its pods may be unready for two seconds longer than the database is away, and no longer."""
     deploy(LOCAL)
     before = restarts()
-    with Judge() as judge:
+    with Judge() as judge, Readiness(PINGPONG) as watched:
+        began = time.time()
         kubectl(*cause)
-        until(10, "pings fail, or the database is back at once", lambda: judge.outages() or True)
+        until(120, "PostgreSQL takes connections again", lambda: database_ready_at() > began)
         answers(120)
         settled("statefulset/postgres")
         time.sleep(3)
+        away, unready = database_ready_at() - began, watched.longest_unready()
         seen = judge.nothing_lost_or_doubled()
     if restarts() != before:
         raise Failed(f"{what} has restarted pods")
-    return seen
+    if unready > away + 2:
+        raise Failed(f"a pod was not ready for {unready:.1f} s, the database was away for {away:.1f} s")
+    return seen | {"database away, s": round(away, 1), "unready, s": round(unready, 1)}
 
 
-@step("database-killed", "PostgreSQL killed in its pod: nothing lost, nothing doubled, no pod restarts")
+@step(
+    "database-killed",
+    "PostgreSQL killed in its pod: nothing lost, nothing doubled, no pod restarts, none unready 2 s longer than the database",
+)
 def database_killed() -> dict:
     return outage(["exec", "postgres-0", "--container", "postgres", "--", "sh", "-c", "kill -9 -1; true"], "killing the database")
 
 
-@step("database-deleted", "the database's pod deleted by force: nothing lost, nothing doubled")
+@step("database-deleted", "the database's pod deleted by force: nothing lost, nothing doubled, no pod unready 2 s longer than the database")
 def database_deleted() -> dict:
     return outage(["delete", "pod/postgres-0", "--grace-period", "0", "--force"], "deleting the database's pod")
 

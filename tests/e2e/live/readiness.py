@@ -1,0 +1,55 @@
+"""When pods were ready, as the API server tells it."""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+import time
+
+from .cluster import NAMESPACE
+
+EVENT = '{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\\n"}'
+
+
+def longest_unready(events: list[tuple[float, str, str]], end: float) -> float:
+    """Seconds, of the one pod that was not ready for longest after it had been. An event is a time, a pod, and its condition."""
+    longest, since = 0.0, {}
+    known = set()
+    for when, pod, ready in events:
+        if ready == "True":
+            known.add(pod)
+            longest = max(longest, when - since.pop(pod, when))
+        elif pod in known:
+            since.setdefault(pod, when)
+    return max([longest, *(end - began for began in since.values())])
+
+
+class Readiness:
+    """Watches the pods of a selector."""
+
+    def __init__(self, selector: str):
+        self.selector = selector
+        self.events: list[tuple[float, str, str]] = []
+
+    def __enter__(self) -> "Readiness":
+        command = ["kubectl", "--namespace", NAMESPACE, "get", "pods", "--selector", self.selector, "--watch", "--output"]
+        self.process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *command, f"jsonpath={EVENT}"], stdout=subprocess.PIPE, text=True
+        )
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+        return self
+
+    def _read(self) -> None:
+        for line in self.process.stdout:
+            pod, _, ready = line.strip().partition(" ")
+            self.events.append((time.time(), pod, ready))
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+
+    def longest_unready(self) -> float:
+        return longest_unready(list(self.events), time.time())
