@@ -175,13 +175,15 @@ def canary_leaking() -> dict:
 @step("canary-unasked", "a version that nobody asks is not released", NEEDS)
 def canary_unasked() -> dict:
     deploy_demo()
-    env = template_env()
+    env, stable = template_env(), rollout()["status"]["stableRS"]
     kubectl("scale", "deployment/witness-ping", "deployment/witness-page", "--replicas", "0")
     try:
         started = time.monotonic()
         set_env(E2E_VERSION=str(time.time_ns()))
         until(600, "the version is taken back", lambda: rollout()["status"].get("abort"))
-        return {"aborted after s": round(time.monotonic() - started, 1), "reason": reason()}
+        aborted, why = time.monotonic() - started, reason()
+        until(120, "only pods of the stable version are left", lambda: pod_hashes() == {stable}, 0.2)
+        return {"aborted after s": round(aborted, 1), "restored after s": round(time.monotonic() - started, 1), "reason": why}
     finally:
         kubectl("scale", "deployment/witness-ping", "deployment/witness-page", "--replicas", "1")
         settled("deployment/witness-ping")
