@@ -3,19 +3,24 @@
 #   make bench                     about a quarter of an hour; writes docs/bench.md, docs/bench.svg and the README's table
 #   make bench QUICK=1             about three minutes; writes build/bench/, for a look, not for the record
 #   make bench DURATION=10 ROUNDS=5
+#   make bench-crashes             three minutes; says what a thousand crashes in a row leave of /ping's rate
 #   make bench-check               the driver's own tests
 
 BENCH_KOA := bench/koa/node_modules/.package-lock.json
 
-export DURATION ROUNDS WARMUP QUICK BENCH_OUT BENCH_DATA_DIR
+export CRASHES PAIRS DURATION ROUNDS WARMUP QUICK BENCH_OUT BENCH_DATA_DIR
 
-.PHONY: bench bench-check bench-packages bench-clean
+.PHONY: bench bench-check bench-crashes bench-packages bench-clean
 
 # The packages come first, and the rest in a second make, so that a build can
 # rely on what they brought.
 bench: bench-packages
 	$(MAKE) $(PROGRAMS:%=build/%) build/bench/floor $(BENCH_KOA)
 	bench/run
+
+bench-crashes: bench-packages
+	$(MAKE) build/pingpong
+	bench/crashes
 
 bench-packages:
 	scripts/install-packages build run bench

@@ -263,8 +263,8 @@ void database_setup_row(struct database *database, const struct connection_resul
         database->answered = true;
         ledger_registered(&database->ledger, (int)connection_integer(row, 0),
                           connection_integer(row, 1), connection_integer(row, 2));
-    } else if (database->state == PREPARING && row->columns == 2) {
-        compare_session(database, row->values[1]);
+    } else if (database->state == PREPARING) {
+        compare_session(database, row->values[0]);
     }
 }
 

@@ -3,11 +3,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* Only ours by being arbitrary. */
-#define SLOT_LOCK_CLASS 745301037
+/* A session that has a slot holds an advisory lock of this class and the slot's number, which is
+ * only ours by being arbitrary. */
+#define SLOT_LOCK_CLASS "745301037"
 
-/* How long ago such a writer is taken to have been seen. */
-#define AGED_S (SCHEMA_WRITER_EXPIRY_S - SCHEMA_WRITER_GRACE_S)
+/* Whether some session has the slot of pingpong_writers w. */
+#define IS_CONNECTED                                                                          \
+    "EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = " SLOT_LOCK_CLASS \
+    " AND objid = w.slot AND objsubid = 2"                                                    \
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"
 
 /* What the promise stands on, set for the session whatever the server's, the database's or the
  * role's defaults are or become: commits wait for the disk (a stricter choice is left), statements
@@ -49,7 +53,8 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
              " ('ledger', 'bigint[]'::regtype))) = 2"
              " AND EXISTS (SELECT FROM pg_constraint"
              " WHERE conrelid = to_regclass('counters') AND conname = 'counters_single_row')"
-             " AND to_regclass('pingpong_writers') IS NOT NULL,"
+             " AND to_regclass('pingpong_writers') IS NOT NULL"
+             " AND to_regclass('pingpong_parked') IS NOT NULL,"
              " CASE WHEN pg_is_in_recovery() THEN 'a standby, which takes no writes'"
              " WHEN current_setting('default_transaction_read_only') = 'on'"
              " THEN 'takes no writes: default_transaction_read_only is on' END, " SESSION,
@@ -73,6 +78,9 @@ const char schema_create_sql[] =
     "CREATE TABLE IF NOT EXISTS pingpong_writers"
     " (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
     " seen TIMESTAMPTZ NOT NULL DEFAULT now());"
+    "CREATE TABLE IF NOT EXISTS pingpong_parked"
+    " (writer UUID PRIMARY KEY, ticket BIGINT NOT NULL, counted BIGINT NOT NULL,"
+    " seen TIMESTAMPTZ NOT NULL);"
     "COMMIT";
 
 /* The lowest slot that no writer has. */
@@ -84,19 +92,28 @@ const char schema_create_sql[] =
  * of a batch that an earlier connection's server process is still executing. */
 #define BEGIN_REGISTRATION "BEGIN; SELECT count, " SESSION " FROM counters WHERE id = 1 FOR UPDATE;"
 
-/* Where there are many, a writer that is not connected goes sooner: not at once, because after a
- * crash of the database nobody is, and each comes back to ask what became of its batch. Parameters:
- * seconds, writer, seconds, slots kept, class of the lock. */
-#define AGE_OTHERS                                                                           \
-    "UPDATE pingpong_writers w SET seen = now() - interval '%d seconds'"                     \
-    " WHERE writer <> '%s' AND seen > now() - interval '%d seconds'"                         \
-    " AND (SELECT count(*) FROM pingpong_writers) > %d AND NOT EXISTS (SELECT FROM pg_locks" \
-    " WHERE locktype = 'advisory' AND classid = %d AND objid = w.slot AND objsubid = 2"      \
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database()));"
+/* Parameters: writer, expiry in seconds, twice. */
+#define FORGET_OTHERS                                                                             \
+    "DELETE FROM pingpong_writers WHERE writer <> '%s' AND seen < now() - interval '%d seconds';" \
+    "DELETE FROM pingpong_parked WHERE seen < now() - interval '%d seconds';"
 
-/* Parameters: writer, expiry in seconds. */
-#define FORGET_OTHERS \
-    "DELETE FROM pingpong_writers WHERE writer <> '%s' AND seen < now() - interval '%d seconds';"
+/* Where there are many slots, those of writers that are not connected go to a table that no batch
+ * has to rewrite. They stay there for as long as they would have here: after a crash of the
+ * database nobody is connected, and each comes back to ask what became of its batch. Nothing fits
+ * their old places any more. Parameters: writer, slots kept. */
+#define PARK_OTHERS                                                                       \
+    "WITH gone AS (DELETE FROM pingpong_writers w WHERE writer <> '%s'"                   \
+    " AND (SELECT count(*) FROM pingpong_writers) > %d AND NOT " IS_CONNECTED             \
+    " RETURNING slot, writer, seen),"                                                     \
+    " parked AS (INSERT INTO pingpong_parked"                                             \
+    " SELECT writer, ledger[3 * slot - 1], ledger[3 * slot], seen FROM gone, counters"    \
+    " WHERE id = 1 AND ledger[3 * slot - 1] IS NOT NULL AND ledger[3 * slot] IS NOT NULL" \
+    " ON CONFLICT (writer) DO UPDATE SET ticket = excluded.ticket,"                       \
+    " counted = excluded.counted, seen = excluded.seen)"                                  \
+    " UPDATE counters SET ledger = ARRAY(SELECT"                                          \
+    " CASE WHEN (i + 2) / 3 IN (SELECT slot FROM gone) THEN 0 ELSE ledger[i] END"         \
+    " FROM generate_series(1, array_upper(ledger, 1)) i ORDER BY i)"                      \
+    " WHERE id = 1 AND EXISTS (SELECT FROM gone);"
 
 /* Parameters: writer, twice. */
 #define TAKE_SLOT                                                                               \
@@ -119,27 +136,35 @@ const char schema_create_sql[] =
     " FROM (SELECT max(slot) AS slots FROM pingpong_writers) used" \
     " WHERE id = 1 AND array_lower(ledger, 1) = 1 AND array_upper(ledger, 1) > 3 * slots;"
 
-/* Parameters: highest, key, key, highest, key, writer. */
-#define RECORD_KEY                                                                                 \
-    "UPDATE counters SET count = greatest(count, %" PRId64 "),"                                    \
-    " ledger[3 * slot - 2 : 3 * slot] = CASE"                                                      \
-    " WHEN seen = '-infinity' THEN ARRAY[%" PRId64 ", -%" PRId64 ", greatest(count, %" PRId64 ")]" \
-    " ELSE ARRAY[%" PRId64 ", ledger[3 * slot - 1], ledger[3 * slot]] END"                         \
-    " FROM pingpong_writers WHERE id = 1 AND writer = '%s'"                                        \
+/* Into a new slot comes what was parked of this writer, if anything was.
+ * Parameters: highest, key, key, highest, key, writer. */
+#define RECORD_KEY                                                         \
+    "UPDATE counters SET count = greatest(count, %" PRId64 "),"            \
+    " ledger[3 * slot - 2 : 3 * slot] = CASE WHEN w.seen = '-infinity'"    \
+    " THEN ARRAY[%" PRId64 ", coalesce(ticket, -%" PRId64 "),"             \
+    " coalesce(counted, greatest(count, %" PRId64 "))]"                    \
+    " ELSE ARRAY[%" PRId64 ", ledger[3 * slot - 1], ledger[3 * slot]] END" \
+    " FROM pingpong_writers w LEFT JOIN pingpong_parked USING (writer)"    \
+    " WHERE id = 1 AND writer = '%s'"                                      \
     " RETURNING slot, ledger[3 * slot - 1], ledger[3 * slot];"
 
-/* Parameter: writer. */
-#define END_REGISTRATION "UPDATE pingpong_writers SET seen = now() WHERE writer = '%s'; COMMIT"
+/* The slot is locked before others can find it unlocked. Parameters: writer, three times. */
+#define END_REGISTRATION                                                                  \
+    "DELETE FROM pingpong_parked WHERE writer = '%s';"                                    \
+    "SELECT pg_advisory_unlock_all();"                                                    \
+    "SELECT pg_try_advisory_lock_shared(" SLOT_LOCK_CLASS ", slot) FROM pingpong_writers" \
+    " WHERE writer = '%s';"                                                               \
+    "UPDATE pingpong_writers SET seen = now() WHERE writer = '%s'; COMMIT"
 
 void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key,
                          int64_t highest)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
-             BEGIN_REGISTRATION AGE_OTHERS FORGET_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
+             BEGIN_REGISTRATION FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
                  END_REGISTRATION,
-             AGED_S, writer, AGED_S, SCHEMA_SLOTS_KEPT, SLOT_LOCK_CLASS, writer,
-             SCHEMA_WRITER_EXPIRY_S, writer, writer, writer, writer, highest, key, key, highest,
-             key, writer, writer);
+             writer, SCHEMA_WRITER_EXPIRY_S, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_SLOTS_KEPT,
+             writer, writer, writer, writer, highest, key, key, highest, key, writer, writer,
+             writer, writer);
 }
 
 /* Behind a pooler, another client may have changed the session since it was set up. */
@@ -165,11 +190,9 @@ void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot)
         "PREPARE " SCHEMA_TOUCH " AS UPDATE pingpong_writers SET seen = now()"
         " WHERE writer = '%s' RETURNING slot,"
         " (SELECT array_upper(ledger, 1) / 3 > greatest(%d, 2 * (SELECT count(*)"
-        " FROM pingpong_writers WHERE seen >= now() - interval '%d seconds'))"
-        " FROM counters WHERE id = 1);"
+        " FROM pingpong_writers w WHERE " IS_CONNECTED ")) FROM counters WHERE id = 1);"
         "PREPARE " SCHEMA_RELEASE " AS UPDATE pingpong_writers SET seen = '-infinity'"
         " WHERE writer = '%s';"
-        "SELECT pg_try_advisory_lock_shared(%d, %d), " SESSION,
-        3 * slot - 2, 3 * slot, 3 * slot - 2, writer, SCHEMA_SLOTS_KEPT, SCHEMA_WRITER_EXPIRY_S,
-        writer, SLOT_LOCK_CLASS, slot);
+        "SELECT " SESSION,
+        3 * slot - 2, 3 * slot, 3 * slot - 2, writer, SCHEMA_SLOTS_KEPT, writer);
 }

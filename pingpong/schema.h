@@ -29,13 +29,12 @@
 #define SCHEMA_WRITER_EXPIRY_S 600
 
 /* Large enough for every text below. */
-#define SCHEMA_SQL_SIZE 4096
+#define SCHEMA_SQL_SIZE 6144
 
-/* Where there are more slots than these, a writer that is found not to be connected has only so
- * long to come back, which is as long as a ping may wait. What a crash loop leaves behind is gone
- * soon after it. */
+/* Where there are more slots than these, those of writers that are not connected are parked beside
+ * the ledger, which each batch writes anew: so it is as large as the number of writers that are
+ * there, whatever a crash loop leaves behind. */
 #define SCHEMA_SLOTS_KEPT 16
-#define SCHEMA_WRITER_GRACE_S 60
 
 /* Prepared statements: batch takes its size, its ticket and the count below which the database's
  * history went back, and returns the count; read returns the count; confirm returns it too, and
@@ -58,13 +57,14 @@ extern const char schema_create_sql[];
 
 /* Registers `writer` with the random key `key`, and raises the count to `highest` if it is lower.
  * Gives a row of two, the count that was found and the session, and one of three: the slot, and the
- * ticket and count of the writer's last batch (in a slot that was not its own before: the key with
- * a minus sign, and the count now); no such rows if the counter's row is missing. */
+ * ticket and count of the writer's last batch (if the database knows of none: the key with a minus
+ * sign, and the count now); no such rows if the counter's row is missing. From then on others see
+ * that the session has the slot. */
 void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t key,
                          int64_t highest);
 
 /* Prepares the statements for the writer and its slot, and nothing else that the session may have
- * been left with. Gives a row of two, whose second is the session. */
+ * been left with. Gives a row of one, the session. */
 void schema_prepare_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int slot);
 
 #endif

@@ -202,42 +202,49 @@ def ledger_length(database: Database) -> int:
     return database.query("SELECT coalesce(array_upper(ledger, 1), 0) FROM counters")[0][0]
 
 
-def minutes_pass(database: Database) -> None:
-    """As far as the writers' record is concerned; those that are connected are seen again each minute."""
-    database.query("UPDATE pingpong_writers SET seen = seen - interval '61 seconds'")
-
-
 def test_a_crash_loop_leaves_a_short_ledger(database: Database) -> None:
-    """Slots of writers that are not connected are kept for a while, but not many of them for long."""
+    """Of those that are not connected some slots are kept; a batch does not have to write more anew."""
     with make_pingpong(database.env()) as steady:
         assert pong(get(steady.port, "/ping")) == 1
-        for number in range(2, 32):
+        for number in range(2, 62):
             crashing = make_pingpong(database.env()).start()
             try:
                 assert pong(get(crashing.port, "/ping")) == number
             finally:
                 crashing.kill()
                 crashing.discard()
-        # The last one to crash has not been found away before the first of these.
-        for expected in (32, 33):
-            minutes_pass(database)
-            with make_pingpong(database.env()) as other:
-                assert pong(get(other.port, "/ping")) == expected
-        assert ledger_length(database) <= 3 * 18
-        assert pong(get(steady.port, "/ping")) == 34
+        assert ledger_length(database) <= 3 * 20
+        assert database.query("SELECT count(*) >= 40 FROM pingpong_parked") == [(True,)]
+        assert pong(get(steady.port, "/ping")) == 62
 
 
-def test_a_thousand_slots_of_the_dead_are_trimmed(database: Database) -> None:
+def test_a_thousand_slots_of_the_dead_are_parked(database: Database) -> None:
     with make_pingpong(database.env()) as running:
         assert pong(get(running.port, "/ping")) == 1
     database.query("INSERT INTO pingpong_writers (slot, writer) SELECT s, gen_random_uuid() FROM generate_series(2, 1001) s")
     database.query("UPDATE counters SET ledger[4:3003] = array_fill(7::bigint, ARRAY[3000])")
-    for expected in (2, 3):
-        with make_pingpong(database.env()) as running:
-            assert pong(get(running.port, "/ping")) == expected
-            # Found to be away, they have a minute to come back.
-            assert (ledger_length(database) <= 3 * 2) is (expected == 3)
-        minutes_pass(database)
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 2
+        assert ledger_length(database) == 3
+        assert database.query("SELECT count(*), min(ticket), max(counted) FROM pingpong_parked") == [(1000, 7, 7)]
+        database.query("UPDATE pingpong_parked SET seen = seen - interval '601 seconds'")
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 3
+        assert database.query("SELECT count(*) FROM pingpong_parked") == [(0,)]
+
+
+def test_nothing_fits_the_places_of_those_that_are_parked(database: Database) -> None:
+    """A batch that is on its way all the same finds no key to build on."""
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 1
+    database.query("INSERT INTO pingpong_writers (slot, writer) SELECT s, gen_random_uuid() FROM generate_series(2, 16) s")
+    database.query("UPDATE counters SET ledger[4:48] = array_fill(7::bigint, ARRAY[45])")
+    with make_pingpong(database.env()) as first, make_pingpong(database.env()) as last:
+        # The first has taken the lowest slot and the last the seventeenth; from then on there are too many.
+        assert [pong(get(program.port, "/ping")) for program in (first, last)] == [2, 3]
+        with make_pingpong(database.env()) as other:
+            assert [pong(get(program.port, "/ping")) for program in (other, last, first)] == [4, 5, 6]
+            assert database.query("SELECT 0 = ALL (ledger[7:48]), cardinality(ledger) FROM counters") == [(True, 51)]
 
 
 def test_a_crash_of_the_database_costs_no_outcome_where_there_are_many_slots(own_cluster: Cluster) -> None:
@@ -258,6 +265,8 @@ def test_a_crash_of_the_database_costs_no_outcome_where_there_are_many_slots(own
         for thread, _ in pings:
             thread.join(40)
         assert sorted(pong(answers[0]) for _, answers in pings) == [41, 42, 43, 44]
+        assert ledger_length(database) <= 3 * 5
+        assert database.query("SELECT writer FROM pingpong_parked JOIN pingpong_writers USING (writer)") == []
 
 
 def test_a_writer_moves_down_with_its_record(database: Database) -> None:

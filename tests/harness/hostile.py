@@ -53,6 +53,8 @@ def shadow(role: str) -> list[str]:
         "CREATE TABLE elsewhere.counters (id SERIAL PRIMARY KEY, count BIGINT NOT NULL, ledger BIGINT[] NOT NULL DEFAULT '{}')",
         "CREATE TABLE elsewhere.pingpong_writers (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
         " seen TIMESTAMPTZ NOT NULL DEFAULT now())",
+        "CREATE TABLE elsewhere.pingpong_parked (writer UUID PRIMARY KEY, ticket BIGINT NOT NULL, counted BIGINT NOT NULL,"
+        " seen TIMESTAMPTZ NOT NULL)",
         "INSERT INTO elsewhere.counters (count) VALUES (0)",
         f'GRANT ALL ON ALL TABLES IN SCHEMA elsewhere TO "{role}"',
     ]
