@@ -117,6 +117,15 @@ def test_no_number_comes_again_and_the_loss_is_told(own_cluster: Cluster, way: C
         assert {line["to"] for line in told} == {20 * replicas} and all(line["from"] <= line["to"] for line in told)
 
 
+def test_the_very_next_ping_notices_a_count_that_was_set_back(database: Database) -> None:
+    """Not only the reading of each second: this ping would have been number 3 once more."""
+    with make_pingpong(database.env(PING_TIMEOUT_MS=20000)) as running:
+        assert [pong(get(running.port, "/ping")) for _ in range(5)] == [1, 2, 3, 4, 5]
+        database.query("UPDATE counters SET count = 2")
+        assert pong(get(running.port, "/ping", timeout=30)) == 6
+        assert metrics(running.port)["pingpong_history_lost_total"] == 1
+
+
 def test_a_count_raised_by_hand_is_no_loss(own_cluster: Cluster) -> None:
     database = Database(own_cluster)
     with make_pingpong(database.env()) as running:
