@@ -34,7 +34,7 @@ GROUPS = {
     "journey": "[the journey](docs/journey.md), command by command",
     "autoscaler": "the autoscaler up and down, also during a canary",
 }
-OTHERS = "applies, edits, deletions, updates, drains, network, Gateway API, backup"
+OTHERS = "applies, edits, deletions, updates, drains, network, Gateway API, Helm chart, backup"
 README = ROOT / "README.md"
 README_BEGIN, README_END = "<!-- written by make e2e -->", "<!-- seen so far -->"
 COUNTS = ("requests", "failed", "uncertain")

@@ -4,8 +4,30 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
-from ..cluster import PINGPONG, Failed, answers, deploy, get, kubectl, overlay, ping, run, settled, until
+from ..cluster import (
+    IMAGES,
+    NAMESPACE,
+    PINGPONG,
+    ROOT,
+    Failed,
+    answers,
+    deploy,
+    get,
+    is_ready,
+    kubectl,
+    mark,
+    names,
+    overlay,
+    ping,
+    pods,
+    remove_namespace,
+    run,
+    settled,
+    uids,
+    until,
+)
 from ..judge import Judge
 from . import step
 from .plain import whole_page
@@ -89,3 +111,46 @@ def backup() -> dict:
     if min(after) <= max(given) or len(set(after)) != len(after):
         raise Failed(f"{max(given)} was given before, {after} after")
     return {"given before": max(given), "first after": min(after), "the restore": restored.strip().splitlines()[-1]}
+
+
+CHART = ROOT / "charts" / "log-pong"
+RELEASE = ("log-pong", "--namespace", NAMESPACE)
+
+
+def helm(command: str, *words: object) -> str:
+    return run("helm", command, *RELEASE, *words)
+
+
+def own_images() -> list[str]:
+    """Instead of a release's."""
+    options = []
+    for image in IMAGES:
+        name, tag = image.split(":")
+        key = f"images.{name.rpartition('/')[2]}"
+        options += ["--set", f"{key}.repository={name},{key}.tag={tag}"]
+    return options
+
+
+@step("chart", "the Helm chart: installed, tested, upgraded and rolled back without a failed request, uninstalled", ("helm",))
+def chart() -> dict:
+    remove_namespace()
+    started = time.monotonic()
+    run("helm", "install", "log-pong", CHART, "--namespace", NAMESPACE, "--create-namespace", "--wait", *own_images())
+    mark("chart")
+    answers()
+    seen = {"whole after s": round(time.monotonic() - started, 1)}
+    whole_page()
+    seen["helm test"] = "Succeeded" if "Succeeded" in helm("test") else "not succeeded"
+    with Judge() as judge:
+        for change in (("upgrade", CHART, "--reuse-values", "--set-string", "pingpong.settings.HTTP_CONNECTIONS_MAX=4000"), ("rollback",)):
+            before = uids(PINGPONG)
+            helm(*change, "--wait")
+            until(60, f"{change[0]}: only new pods", lambda: not before & uids(PINGPONG) and all(map(is_ready, pods(PINGPONG))))
+        time.sleep(8)
+        seen |= judge.none_failed()
+    helm("uninstall", "--wait")
+    left = names(get("deployments,statefulsets,services,ingresses")["items"])
+    remove_namespace()
+    if left or seen["helm test"] != "Succeeded":
+        raise Failed(f"helm test: {seen['helm test']}; after helm uninstall: {left}")
+    return seen
