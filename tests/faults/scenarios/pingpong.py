@@ -17,6 +17,29 @@ def pingpong_killed(cluster: Cluster, result: Result) -> None:
             bed.recovered(time.monotonic())
 
 
+# As many writers as are kept in the ledger, and one: SCHEMA_SLOTS_KEPT.
+TOO_MANY_WRITERS = 17
+
+
+def _rows(bed: Bed, table: str) -> int:
+    return bed.cluster.query(f"SELECT count(*) FROM {table}", database=bed.database)[0][0]
+
+
+@scenario(
+    "pingpong-crash-loop", "pingpong killed (SIGKILL) again and again, then PostgreSQL: whoever comes back was parked meanwhile", (3,)
+)
+def pingpong_crash_loop(cluster: Cluster, result: Result) -> None:
+    with Bed(cluster, result) as bed:
+        for _ in range(3):
+            while _rows(bed, "pingpong_writers") < TOO_MANY_WRITERS:
+                ready(bed.replicas[bed.replace_killed()])
+                result.times += 1
+            before = _rows(bed, "pingpong_parked")
+            bed.outage(cluster.kill, cluster.start, hold=0.5)
+            parked = _rows(bed, "pingpong_parked") - before
+            result.require(parked == TOO_MANY_WRITERS - len(bed.replicas), f"{parked} writers are parked")
+
+
 @scenario("rolling-update", "replicas added and drained under load: no request may fail")
 def rolling_update(cluster: Cluster, result: Result) -> None:
     with Bed(cluster, result, env={"DRAIN_MS": 1500}) as bed:
