@@ -54,7 +54,7 @@ static void use_answer(struct database *database, enum query query)
     case QUERY_TOUCH:
         if (database->wants_trim)
             database_lose(database,
-                          "registering anew, as the ledger has slots of writers long gone");
+                          "registering anew, as the ledger has slots of writers that are gone");
         break;
     }
 }
