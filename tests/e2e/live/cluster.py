@@ -122,7 +122,14 @@ def overlay(base: str, *components: str, patches: tuple[dict, ...] = ()) -> Iter
         yield made
 
 
+APPLICATION = "applications.argoproj.io"
+
+
 def remove_namespace() -> None:
+    """And first what Argo CD has, which would put everything back, beside what comes next."""
+    if has(APPLICATION):
+        for kind in (APPLICATION, "appprojects.argoproj.io"):
+            run("kubectl", "--namespace", "argocd", "delete", f"{kind}/log-pong", "--ignore-not-found", "--timeout", "5m")
     run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "5m")
 
 

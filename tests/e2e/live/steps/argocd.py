@@ -127,7 +127,6 @@ def deploy_by_git() -> dict:
     """The Application on what is in the repository, synced and healthy; what is there already stays."""
     if (FOLDER / ".git").exists() and mark() == "argocd":
         return {}
-    run("kubectl", "--namespace", "argocd", "delete", "application/log-pong", "--ignore-not-found")
     remove_namespace()
     first_commit()
     started = time.monotonic()

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Callable
 
-from ..cluster import MANIFESTS, NAMESPACE, ROOT, URL, WORK, Failed, has, nodes, remove_namespace, run
+from ..cluster import MANIFESTS, NAMESPACE, ROOT, URL, WORK, Failed, nodes, remove_namespace, run
 from ..document import Document, parse
 from ..terminal import Terminal
 from . import step
@@ -17,7 +17,6 @@ JOURNEY = ROOT / "docs" / "journey.md"
 FOLDER = WORK / "journey"
 SECONDS = 420  # for a command, the longest of which waits for a cluster that is busy
 BY_HAND = "by-hand"
-APPLICATION = "applications.argoproj.io"
 DELIVERED = re.compile(r"ghcr\.io/owner/log-pong-(\w+)@(sha256:[0-9a-f]{64})")
 
 WRITING = os.environ.get("E2E_JOURNEY") == "write"
@@ -77,10 +76,7 @@ def replaced(text: str, pairs: list[tuple[str, str]], backwards: bool = False) -
 
 
 def clear() -> None:
-    """Nothing of a step before, and none that Argo CD would put back."""
-    if has(APPLICATION):
-        for kind in (APPLICATION, "appprojects.argoproj.io"):
-            run("kubectl", "--namespace", "argocd", "delete", f"{kind}/log-pong", "--ignore-not-found")
+    """Nothing of a step before."""
     remove_namespace()
     run("kubectl", "delete", "namespace", BY_HAND, "--ignore-not-found", "--timeout", "5m")
 
