@@ -6,6 +6,7 @@
  *   ledger  three elements for each writer slot s: 3s-2 the key that the writer's next batch has to
  *           present, 3s-1 the ticket of its last batch, 3s the count after that batch.
  * pingpong_writers: which writer (a process) has which slot, and when it was last seen.
+ * pingpong_parked: ticket and count of writers that had to leave the ledger while they were away.
  *
  * The ledger is what makes a batch happen exactly once. A batch's ticket is the key plus one and
  * becomes the next key, so its one UPDATE applies only directly after the batch before it. On a new
