@@ -149,7 +149,7 @@ def chart() -> dict:
         time.sleep(8)
         seen |= judge.none_failed()
     helm("uninstall", "--wait")
-    left = names(get("deployments,statefulsets,services,ingresses")["items"])
+    left = names(get("deployments,statefulsets,services,ingresses").get("items", []))
     remove_namespace()
     if left or seen["helm test"] != "Succeeded":
         raise Failed(f"helm test: {seen['helm test']}; after helm uninstall: {left}")
