@@ -24,7 +24,8 @@ PICTURE_TEXT = "![Answers a second by version, failures, and the longest wait, w
 DRAWN = ("canary-good", "canary-failing", "failover-deleted")
 TAIL = """
 These nodes are on one machine of two cores. So this shows no load balancer of a cloud, no way between machines that is slow
-or breaks, no machine that fails by itself, not many nodes, and not arm64.
+or breaks, no machine that fails by itself, not many nodes, and not arm64. The components `eks`, `gke`, `openshift`, `mesh` and
+`flux` want what is not here: only [their tests](../tests/manifests) look at them.
 """
 GROUPS = {
     "database": "the one PostgreSQL killed, deleted, scaled to none: its outage is what fails",
@@ -34,7 +35,7 @@ GROUPS = {
     "journey": "[the journey](docs/journey.md), command by command",
     "autoscaler": "the autoscaler up and down, also during a canary",
 }
-OTHERS = "applies, edits, deletions, updates, drains, network, Gateway API, Helm chart, backup"
+OTHERS = "applies, edits, deletions, updates, drains, network, Gateway API, Helm chart, Prometheus, backup"
 README = ROOT / "README.md"
 README_BEGIN, README_END = "<!-- written by make e2e -->", "<!-- seen so far -->"
 COUNTS = ("requests", "failed", "uncertain")

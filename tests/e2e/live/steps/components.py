@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import subprocess
 import time
+import urllib.request
+from typing import Iterator
 
 from ..cluster import (
     IMAGES,
@@ -13,10 +17,12 @@ from ..cluster import (
     ROOT,
     Failed,
     answers,
+    apply,
     deploy,
     get,
     is_ready,
     kubectl,
+    make_room,
     mark,
     names,
     overlay,
@@ -30,6 +36,7 @@ from ..cluster import (
 )
 from ..judge import Judge
 from . import step
+from .canary import five_ready
 from .plain import whole_page
 
 TRAEFIK = "traefik.io/gateway-controller"
@@ -111,6 +118,67 @@ def backup() -> dict:
     if min(after) <= max(given) or len(set(after)) != len(after):
         raise Failed(f"{max(given)} was given before, {after} after")
     return {"given before": max(given), "first after": min(after), "the restore": restored.strip().splitlines()[-1]}
+
+
+# What installations that go by annotations have, in short.
+BY_ANNOTATIONS = """\
+global:
+  scrape_interval: 2s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: pods
+    kubernetes_sd_configs:
+      - role: pod
+        namespaces:
+          own_namespace: true
+    relabel_configs:
+      - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape]
+        regex: "true"
+        action: keep
+      - source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_path]
+        target_label: __metrics_path__
+      - source_labels: [__meta_kubernetes_pod_ip, __meta_kubernetes_pod_annotation_prometheus_io_port]
+        separator: ":"
+        target_label: __address__
+      - source_labels: [__meta_kubernetes_pod_name]
+        target_label: pod
+"""
+
+
+@contextlib.contextmanager
+def forwarded(what: str, port: int) -> Iterator[str]:
+    """Its address on this machine's loopback."""
+    command = ["setpriv", "--pdeathsig", "KILL", "kubectl", "--namespace", NAMESPACE, "port-forward", what, f":{port}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            said = re.match(r"Forwarding from (127\.0\.0\.1:\d+) ", process.stdout.readline())
+            if not said:
+                raise Failed(f"{what} cannot be reached")
+            yield said[1]
+        finally:
+            process.kill()
+
+
+def scraped(address: str) -> dict[str, str]:
+    """The pods that Prometheus asks, and whether they answer."""
+    with urllib.request.urlopen(f"http://{address}/api/v1/query?query=up", timeout=10) as answer:
+        return {one["metric"]["pod"]: one["value"][1] for one in json.load(answer)["data"]["result"]}
+
+
+@step("annotations", "a Prometheus that goes by annotations finds every pod that has metrics, and no other", ("rollouts.argoproj.io",))
+def annotations() -> dict:
+    with overlay("demo", "prometheus-annotations") as folder:
+        (folder.parent / "demo" / "prometheus.yml").write_text(BY_ANNOTATIONS, encoding="utf-8")
+        make_room(folder.name)
+        apply(folder)
+        mark(folder.name)
+    settled("deployment/prometheus")
+    settled("deployment/log-output")
+    until(300, "five pods of the rollout are ready", five_ready)
+    wanted = "app.kubernetes.io/name in (pingpong, log-output, witness)"
+    with forwarded("deployment/prometheus", 9090) as address:
+        until(60, "all are scraped", lambda: scraped(address) == dict.fromkeys(names(pods(wanted)), "1"))
+        return {"pods": len(scraped(address))}
 
 
 CHART = ROOT / "charts" / "log-pong"
