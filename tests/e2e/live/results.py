@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from . import picture
-from .cluster import ROOT, WORK, run
+from .cluster import ROOT, WORK, nodes, run
 
 FILE = Path(os.environ.get("E2E_RESULTS") or WORK / "results.json")
 DOCUMENT = ROOT / "docs" / "live.md"
@@ -50,7 +50,7 @@ def commit() -> str:
 
 
 def keep(name: str, row: dict) -> None:
-    save(load() | {name: row | {"commit": commit()}})
+    save(load() | {name: row | {"commit": commit(), "nodes": len(nodes())}})
 
 
 def forget(name: str) -> None:
@@ -65,12 +65,12 @@ def save(rows: dict) -> None:
 
 def versions(rows: dict) -> str:
     server = json.loads(run("kubectl", "version", "--output", "json"))["serverVersion"]["gitVersion"]
-    nodes = json.loads(run("kubectl", "get", "nodes", "--output", "json"))["items"]
     commits = sorted({row["commit"] for row in rows.values()})
-    runtime = {node["status"]["nodeInfo"]["containerRuntimeVersion"] for node in nodes}
+    sizes = sorted({row["nodes"] for row in rows.values()})
+    runtime = {node["status"]["nodeInfo"]["containerRuntimeVersion"] for node in nodes()}
     return (
         f"{time.strftime('%Y-%m-%d')}, commit{'s' * (len(commits) > 1)} {', '.join(commits)}, "
-        f"Kubernetes {server}, {len(nodes)} node{'s' * (len(nodes) != 1)}, {', '.join(sorted(runtime))}"
+        f"Kubernetes {server}, {' or '.join(map(str, sizes))} node{'s' * (sizes != [1])}, {', '.join(sorted(runtime))}"
     )
 
 
