@@ -226,6 +226,8 @@ class Cluster:
         self.reload()
         if standby is not None:
             eventually(lambda: self.query("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), 10, "a synchronous standby")
+            # That is what a new session has read. Commits wait when the checkpointer has read it too, which it does before this.
+            self.query("CHECKPOINT")
 
     # -- its processes --------------------------------------------------------------------------
 
