@@ -85,3 +85,4 @@ def test_unready_is_a_pod_that_was_ready_before():
     assert longest_unready(seen[:3], 100) == 0
     assert longest_unready(seen, 8) == 2
     assert longest_unready(seen, 20) == 13
+    assert longest_unready([*seen, (9, "b", "")], 20) == 2, "one that is taken away is not waited for"

@@ -127,7 +127,7 @@ APPLICATION = "applications.argoproj.io"
 
 def remove_namespace() -> None:
     """And first what Argo CD has, which would put everything back, beside what comes next."""
-    if has(APPLICATION):
+    if run("kubectl", "get", "customresourcedefinitions", APPLICATION, "--ignore-not-found"):
         for kind in (APPLICATION, "appprojects.argoproj.io"):
             run("kubectl", "--namespace", "argocd", "delete", f"{kind}/log-pong", "--ignore-not-found", "--timeout", "5m")
     run("kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout", "5m")

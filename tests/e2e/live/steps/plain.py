@@ -170,12 +170,16 @@ def database_away() -> dict:
     return {"unready after s": round(unready, 1), "answers s after scaling up": round(back, 1)}
 
 
-def database_ready_at() -> float:
-    """When PostgreSQL last said that it takes connections, in seconds since 1970; 0 while it has not."""
+def database_ready_at(after: float) -> float:
+    """When PostgreSQL last said that it takes connections, in seconds since 1970; 0 while it has not, after that time."""
     said = kubectl("logs", "postgres-0", "--container", "postgres", "--timestamps", check=False)
-    lines = [line for line in said.splitlines() if "ready to accept connections" in line]
     # Nanoseconds are more than Python reads.
-    return datetime.datetime.fromisoformat(f"{lines[-1].split()[0][:23]}+00:00").timestamp() if lines else 0
+    times = re.findall(r"^(\S+T\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) .*ready to accept connections", said, re.MULTILINE)
+    if not times:
+        return 0
+    whole, fraction, zone = times[-1]
+    found = datetime.datetime.fromisoformat(whole + zone.replace("Z", "+00:00")).timestamp() + float(fraction or 0)
+    return found if found > after else 0
 
 
 def outage(cause: list[str], what: str) -> dict:
@@ -185,11 +189,11 @@ def outage(cause: list[str], what: str) -> dict:
     with Judge() as judge, Readiness(PINGPONG) as watched:
         began = time.time()
         kubectl(*cause)
-        until(120, "PostgreSQL takes connections again", lambda: database_ready_at() > began)
+        back = until(120, "PostgreSQL takes connections again", lambda: database_ready_at(began))
         answers(120)
         settled("statefulset/postgres")
         time.sleep(3)
-        away, unready = database_ready_at() - began, watched.longest_unready()
+        away, unready = back - began, watched.longest_unready()
         seen = judge.nothing_lost_or_doubled()
     if restarts() != before:
         raise Failed(f"{what} has restarted pods")
