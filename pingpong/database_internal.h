@@ -52,6 +52,7 @@ struct database {
     bool created;   /* the schema, in this attempt */
     bool answered;  /* the script under way gave the row that was asked for */
     bool schema_there;
+    bool parked_there;   /* the table that came later */
     bool wants_trim;     /* registering anew would make the ledger much smaller */
     char unwritable[64]; /* why the server takes no writes; "": it does */
 

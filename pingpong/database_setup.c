@@ -151,7 +151,7 @@ static void prepare(struct database *database)
     run_script(database, PREPARING, sql);
 }
 
-static void create_schema(struct database *database)
+static void create_schema(struct database *database, const char *sql)
 {
     if (database->created) {
         database_lose(database, "the counter's row is missing and cannot be made");
@@ -159,7 +159,7 @@ static void create_schema(struct database *database)
     }
     log_info("making the schema", NULL);
     database->created = true;
-    run_script(database, CREATING, schema_create_sql);
+    run_script(database, CREATING, sql);
 }
 
 static void say_what_is_lost(const struct ledger *ledger, enum ledger_history history)
@@ -191,7 +191,7 @@ static void registered(struct database *database)
     enum ledger_history history = ledger_compare(&database->ledger);
 
     if (!database->answered) {
-        create_schema(database);
+        create_schema(database, schema_create_sql);
     } else if (history == LEDGER_KEPT) {
         database->confirmed_ms = clock_monotonic_ms();
         prepare(database);
@@ -236,10 +236,12 @@ static void checked(struct database *database)
         database_lose(database, database->unwritable);
     else if (!database->witnessed && is_pooled(database))
         begin_witness(database);
-    else if (database->schema_there)
-        register_writer(database);
+    else if (!database->schema_there)
+        create_schema(database, schema_create_sql);
+    else if (!database->parked_there)
+        create_schema(database, schema_create_parked_sql);
     else
-        create_schema(database);
+        register_writer(database);
 }
 
 static void compare_session(struct database *database, const char *session)
@@ -250,12 +252,13 @@ static void compare_session(struct database *database, const char *session)
 
 void database_setup_row(struct database *database, const struct connection_result *row)
 {
-    if (database->state == CHECKING && row->columns == 3) {
+    if (database->state == CHECKING && row->columns == 4) {
         database->schema_there = connection_boolean(row, 0);
+        database->parked_there = connection_boolean(row, 1);
         snprintf(database->unwritable, sizeof database->unwritable, "%s",
-                 row->values[1] == NULL ? "" : row->values[1]);
-        snprintf(database->session, sizeof database->session, "%s",
                  row->values[2] == NULL ? "" : row->values[2]);
+        snprintf(database->session, sizeof database->session, "%s",
+                 row->values[3] == NULL ? "" : row->values[3]);
     } else if (database->state == REGISTERING && row->columns == 2) {
         ledger_found(&database->ledger, connection_integer(row, 0));
         compare_session(database, row->values[1]);

@@ -89,6 +89,9 @@ bool ledger_settle(struct ledger *ledger, enum ledger_outcome *outcome)
     ledger->lost_ticket = 0;
     ledger->registered = true;
     (void)ledger_saw(ledger, ledger->found_count);
+    /* If the count went back meanwhile, the batch's own numbers are above it. */
+    if (lost && *outcome == LEDGER_COMMITTED)
+        (void)ledger_saw(ledger, ledger->count);
     /* From here on this is what the next loss is judged by. Not before: the attempt could still
      * have failed, and the question come up again. */
     ledger->recorded = ledger->found;

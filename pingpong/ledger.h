@@ -25,13 +25,13 @@ enum ledger_outcome {
 
 struct ledger {
     char writer[IDENTITY_UUID_SIZE];
-    int slot;         /* of the last registration */
-    int64_t count;    /* the count that it found recorded */
-    int64_t key;      /* of the registration, then of the last batch: the next builds on it */
-    int64_t recorded; /* the last ticket that the database is known to have held */
-    int64_t highest;  /* count that was ever committed or read */
-    bool registered;  /* once at least */
-    int64_t found;    /* the ticket that the last registration found; below 0: none, a new slot */
+    int slot;            /* of the last registration */
+    int64_t count;       /* the count that it found recorded */
+    int64_t key;         /* of the registration, then of the last batch: the next builds on it */
+    int64_t recorded;    /* the last ticket that the database is known to have held */
+    int64_t highest;     /* count that was ever committed or read */
+    bool registered;     /* once at least */
+    int64_t found;       /* the ticket that the last registration found; below 0: of no batch */
     int64_t found_count; /* the count that it found in the counter */
     int64_t lost_ticket; /* 0: none */
 };

@@ -53,8 +53,8 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
              " ('ledger', 'bigint[]'::regtype))) = 2"
              " AND EXISTS (SELECT FROM pg_constraint"
              " WHERE conrelid = to_regclass('counters') AND conname = 'counters_single_row')"
-             " AND to_regclass('pingpong_writers') IS NOT NULL"
-             " AND to_regclass('pingpong_parked') IS NOT NULL,"
+             " AND to_regclass('pingpong_writers') IS NOT NULL,"
+             " to_regclass('pingpong_parked') IS NOT NULL,"
              " CASE WHEN pg_is_in_recovery() THEN 'a standby, which takes no writes'"
              " WHEN current_setting('default_transaction_read_only') = 'on'"
              " THEN 'takes no writes: default_transaction_read_only is on' END, " SESSION,
@@ -62,9 +62,15 @@ void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms)
 }
 
 /* The advisory lock's number is only ours by being arbitrary. */
-const char schema_create_sql[] =
-    "BEGIN;"
-    "SELECT pg_advisory_xact_lock(7453010375118);"
+#define BEGIN_CREATION "BEGIN; SELECT pg_advisory_xact_lock(7453010375118);"
+
+#define CREATE_PARKED                                                      \
+    "CREATE TABLE IF NOT EXISTS pingpong_parked (writer UUID PRIMARY KEY," \
+    " ticket BIGINT NOT NULL, counted BIGINT NOT NULL, seen TIMESTAMPTZ NOT NULL); COMMIT"
+
+const char schema_create_parked_sql[] = BEGIN_CREATION CREATE_PARKED;
+
+const char schema_create_sql[] = BEGIN_CREATION
     "CREATE TABLE IF NOT EXISTS counters"
     " (id SERIAL PRIMARY KEY, count BIGINT NOT NULL);"
     "LOCK TABLE counters IN ACCESS EXCLUSIVE MODE;"
@@ -77,11 +83,7 @@ const char schema_create_sql[] =
     " ADD CONSTRAINT counters_single_row CHECK (id = 1);"
     "CREATE TABLE IF NOT EXISTS pingpong_writers"
     " (slot INT PRIMARY KEY, writer UUID NOT NULL UNIQUE,"
-    " seen TIMESTAMPTZ NOT NULL DEFAULT now());"
-    "CREATE TABLE IF NOT EXISTS pingpong_parked"
-    " (writer UUID PRIMARY KEY, ticket BIGINT NOT NULL, counted BIGINT NOT NULL,"
-    " seen TIMESTAMPTZ NOT NULL);"
-    "COMMIT";
+    " seen TIMESTAMPTZ NOT NULL DEFAULT now());" CREATE_PARKED;
 
 /* The lowest slot that no writer has. */
 #define FREE_SLOT                                                                           \
@@ -92,18 +94,18 @@ const char schema_create_sql[] =
  * of a batch that an earlier connection's server process is still executing. */
 #define BEGIN_REGISTRATION "BEGIN; SELECT count, " SESSION " FROM counters WHERE id = 1 FOR UPDATE;"
 
-/* Parameters: writer, expiry in seconds, twice. */
+/* Parameters: writer, expiry in seconds; twice. */
 #define FORGET_OTHERS                                                                             \
     "DELETE FROM pingpong_writers WHERE writer <> '%s' AND seen < now() - interval '%d seconds';" \
-    "DELETE FROM pingpong_parked WHERE seen < now() - interval '%d seconds';"
+    "DELETE FROM pingpong_parked WHERE writer <> '%s' AND seen < now() - interval '%d seconds';"
 
-/* Where there are many slots, those of writers that are not connected go to a table that no batch
+/* Where the ledger is long, the slots of writers that are not connected go to a table that no batch
  * has to rewrite. They stay there for as long as they would have here: after a crash of the
  * database nobody is connected, and each comes back to ask what became of its batch. Nothing fits
  * their old places any more. Parameters: writer, slots kept. */
 #define PARK_OTHERS                                                                       \
     "WITH gone AS (DELETE FROM pingpong_writers w WHERE writer <> '%s'"                   \
-    " AND (SELECT count(*) FROM pingpong_writers) > %d AND NOT " IS_CONNECTED             \
+    " AND (SELECT max(slot) FROM pingpong_writers) > %d AND NOT " IS_CONNECTED            \
     " RETURNING slot, writer, seen),"                                                     \
     " parked AS (INSERT INTO pingpong_parked"                                             \
     " SELECT writer, ledger[3 * slot - 1], ledger[3 * slot], seen FROM gone, counters"    \
@@ -162,9 +164,9 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
     snprintf(out, SCHEMA_SQL_SIZE,
              BEGIN_REGISTRATION FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
                  END_REGISTRATION,
-             writer, SCHEMA_WRITER_EXPIRY_S, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_SLOTS_KEPT,
-             writer, writer, writer, writer, highest, key, key, highest, key, writer, writer,
-             writer, writer);
+             writer, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_WRITER_EXPIRY_S, writer,
+             SCHEMA_SLOTS_KEPT, writer, writer, writer, writer, highest, key, key, highest, key,
+             writer, writer, writer, writer);
 }
 
 /* Behind a pooler, another client may have changed the session since it was set up. */

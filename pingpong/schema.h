@@ -17,7 +17,8 @@
  * nothing of that, so its own answer may be lost as well. The ledger is in the row that a ping
  * updates anyway: it costs neither a second row nor a second lock. The lowest free slot is taken,
  * and a writer whose slot is higher than there are writers moves down when it registers, so the row
- * is as long as there are writers. Each has an advisory lock on its slot while it is connected.
+ * is about as long as there are writers. Each has an advisory lock on its slot while it is
+ * connected.
  */
 #ifndef PINGPONG_SCHEMA_H
 #define PINGPONG_SCHEMA_H
@@ -25,8 +26,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How long a writer has to be silent before its slot may go to another: far longer than any ping
- * waits, so nobody is waiting for the outcome that is forgotten with it. */
+/* How long a writer has to be silent before its record is forgotten, in the ledger or parked: far
+ * longer than any ping waits, so nobody is waiting for the outcome. */
 #define SCHEMA_WRITER_EXPIRY_S 600
 
 /* Large enough for every text below. */
@@ -48,13 +49,17 @@
 #define SCHEMA_TOUCH "touch"
 #define SCHEMA_RELEASE "release"
 
-/* Session settings, then one row of three: whether all of the schema is there; why the server takes
- * no writes, or null; and the session that it was asked in, which begins with the number of its
- * process. */
+/* Session settings, then one row of four: whether the counter and its writers are there; whether
+ * the table of parked writers is; why the server takes no writes, or null; and the session that it
+ * was asked in, which begins with the number of its process. */
 void schema_check_sql(char out[SCHEMA_SQL_SIZE], int64_t statement_timeout_ms);
 
 /* Makes or migrates the schema, safely when several do it together. */
 extern const char schema_create_sql[];
+
+/* Makes what versions before did not have, for which it takes no lock on the counter and no more
+ * rights than to make a table. */
+extern const char schema_create_parked_sql[];
 
 /* Registers `writer` with the random key `key`, and raises the count to `highest` if it is lower.
  * Gives a row of two, the count that was found and the session, and one of three: the slot, and the

@@ -105,6 +105,26 @@ def test_after_the_first_start_grants_are_enough(database: Database) -> None:
         database.cluster.query(f'DROP ROLE "{limited}"')
 
 
+def test_a_table_that_came_later_needs_no_more_than_the_right_to_make_it(database: Database) -> None:
+    """As the version before left the database, and a role that owns nothing of it."""
+    with make_pingpong(database.env()) as running:
+        assert pong(get(running.port, "/ping")) == 1
+    limited = f"{database.name}_limited"
+    database.cluster.create_role(limited)
+    try:
+        database.query("DROP TABLE pingpong_parked")
+        database.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+        database.query(f'GRANT SELECT, INSERT, UPDATE, DELETE ON counters, pingpong_writers TO "{limited}"')
+        with make_pingpong({**database.env(), "DB_USER": limited}, ready="/livez") as running:
+            eventually(lambda: "permission denied" in running.stderr(), 10, "the reason in the log")
+            database.query(f'GRANT CREATE ON SCHEMA public TO "{limited}"')
+            eventually(lambda: get(running.port, "/healthz").status == 200, 5, "ready with the right")
+            assert pong(get(running.port, "/ping")) == 2
+    finally:
+        database.query(f'DROP OWNED BY "{limited}"')
+        database.cluster.query(f'DROP ROLE "{limited}"')
+
+
 def test_no_rights_is_not_ready_and_says_why(database: Database) -> None:
     stranger = f"{database.name}_stranger"
     database.cluster.create_role(stranger)

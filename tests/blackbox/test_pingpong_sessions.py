@@ -49,9 +49,18 @@ def wait_longer_than_any_timeout(database: Database, program: Program, number: i
 
 def let_through(database: Database) -> None:
     """Row security that a policy opens for everybody: with row_security off it would be an error."""
-    for table in ("public.counters", "public.pingpong_writers"):
+    for table in ("public.counters", "public.pingpong_writers", "public.pingpong_parked"):
         database.query(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
         database.query(f"CREATE POLICY everybody ON {table} USING (true) WITH CHECK (true)")
+
+
+def crowd(database: Database) -> None:
+    """More writers than stay in the ledger, so that the next registration parks them."""
+    database.query(
+        "INSERT INTO public.pingpong_writers (slot, writer) SELECT max(slot) + s, gen_random_uuid()"
+        " FROM public.pingpong_writers, generate_series(1, 20) s GROUP BY s"
+    )
+    database.query("UPDATE public.counters SET ledger = ledger || array_fill(7::bigint, ARRAY[60])")
 
 
 def reconnect(database: Database, program: Program) -> None:
@@ -78,7 +87,9 @@ def test_hostile_defaults_change_nothing(own_cluster: Cluster, level: str) -> No
         let_through(database)
         turn_against(database, level)
         next_number = count_on([first, second], next_number)
+        crowd(database)
         reconnect(database, first)
+        assert database.query("SELECT count(*) >= 20 FROM public.pingpong_parked") == [(True,)]
         next_number = count_on([first, second], next_number)
         wait_longer_than_any_timeout(database, first, next_number)
         next_number += 1

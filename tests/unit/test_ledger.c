@@ -76,6 +76,22 @@ static void its_ticket_in_the_record_means_committed(void **state)
     assert_int_equal(ledger.count, 142);
 }
 
+/* As when the count went back while the record did not. */
+static void a_committed_batch_has_been_seen(void **state)
+{
+    struct ledger ledger;
+    enum ledger_outcome outcome;
+
+    (void)state;
+    start(&ledger);
+    int64_t lost = lose_batch(&ledger);
+    reconnect(&ledger, 3, lost, 142);
+    ledger_found(&ledger, 120);
+    assert_true(ledger_settle(&ledger, &outcome));
+    assert_int_equal(outcome, LEDGER_COMMITTED);
+    assert_false(ledger_saw(&ledger, 141));
+}
+
 static void the_ticket_before_means_not_committed(void **state)
 {
     struct ledger ledger;
@@ -269,6 +285,7 @@ int main(void)
         cmocka_unit_test(nothing_lost_means_nothing_to_settle),
         cmocka_unit_test(tickets_follow_the_key),
         cmocka_unit_test(its_ticket_in_the_record_means_committed),
+        cmocka_unit_test(a_committed_batch_has_been_seen),
         cmocka_unit_test(the_ticket_before_means_not_committed),
         cmocka_unit_test(a_first_batch_is_judged_by_the_registration),
         cmocka_unit_test(registering_again_changes_no_judgement),
