@@ -63,6 +63,7 @@ void database_lose(struct database *database, const char *reason)
     database->connection = NULL;
     database_end_witness(database);
     database->broken = false;
+    database->has_waited = false;
     database->state = WAITING;
     database->deadline_ms =
         clock_monotonic_ms() + (pause ? backoff_next_ms(&database->backoff) : 0);

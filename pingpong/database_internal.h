@@ -53,6 +53,7 @@ struct database {
     bool answered;  /* the script under way gave the row that was asked for */
     bool schema_there;
     bool parked_there;   /* the table that came later */
+    bool has_waited;     /* for what others know, directly before this attempt */
     bool wants_trim;     /* registering anew would make the ledger much smaller */
     char unwritable[64]; /* why the server takes no writes; "": it does */
 

@@ -175,15 +175,27 @@ static void say_what_is_lost(const struct ledger *ledger, enum ledger_history hi
 
 /* The registration has raised the count to the highest number that is known here. Before counting
  * on, other replicas, which have lost the same database, get time to do so too. */
+static void wait_for_others(struct database *database)
+{
+    servers_prefer(database->servers);
+    database_lose(database, "waiting for other replicas to raise the count");
+    database->deadline_ms = clock_monotonic_ms() + HISTORY_PAUSE_MS;
+    database->has_waited = true;
+}
+
 static void outlive_history(struct database *database, enum ledger_history history)
 {
     say_what_is_lost(&database->ledger, history);
     database->histories_lost++;
     if (ledger_adopt(&database->ledger))
         database->callbacks->batch_resolved(database->context, LEDGER_UNKNOWN, 0);
-    servers_prefer(database->servers);
-    database_lose(database, "waiting for other replicas to raise the count");
-    database->deadline_ms = clock_monotonic_ms() + HISTORY_PAUSE_MS;
+    wait_for_others(database);
+}
+
+static void go_on(struct database *database)
+{
+    database->confirmed_ms = clock_monotonic_ms();
+    prepare(database);
 }
 
 static void registered(struct database *database)
@@ -192,9 +204,10 @@ static void registered(struct database *database)
 
     if (!database->answered) {
         create_schema(database, schema_create_sql);
-    } else if (history == LEDGER_KEPT) {
-        database->confirmed_ms = clock_monotonic_ms();
-        prepare(database);
+    } else if (history == LEDGER_KEPT || (history == LEDGER_FORGOTTEN && database->has_waited)) {
+        go_on(database);
+    } else if (history == LEDGER_FORGOTTEN) {
+        wait_for_others(database);
     } else {
         outlive_history(database, history);
     }

@@ -26,15 +26,15 @@ void ledger_registered(struct ledger *ledger, int slot, int64_t ticket, int64_t 
     ledger->count = count;
 }
 
-/* A new slot proves nothing: others may take the slot of a writer that is away. */
 enum ledger_history ledger_compare(const struct ledger *ledger)
 {
     if (ledger->found_count < ledger->highest)
         return LEDGER_BEHIND;
-    if (ledger->registered && ledger->found >= 0 && ledger->found != ledger->recorded &&
-        ledger->found != ledger->lost_ticket)
-        return LEDGER_CHANGED;
-    return LEDGER_KEPT;
+    if (!ledger->registered || ledger->found == ledger->recorded ||
+        ledger->found == ledger->lost_ticket)
+        return LEDGER_KEPT;
+    /* A new slot proves nothing: others may take the slot of a writer that is away. */
+    return ledger->found < 0 ? LEDGER_FORGOTTEN : LEDGER_CHANGED;
 }
 
 bool ledger_saw(struct ledger *ledger, int64_t count)

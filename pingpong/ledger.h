@@ -12,8 +12,10 @@
 /* Whether the database is the one that this process has counted in. */
 enum ledger_history {
     LEDGER_KEPT,
-    LEDGER_BEHIND,  /* the count is lower than one that was seen: numbers given are lost */
-    LEDGER_CHANGED, /* this writer's record is not as it was left */
+    LEDGER_BEHIND,    /* the count is lower than one that was seen: numbers given are lost */
+    LEDGER_CHANGED,   /* this writer's record is not as it was left */
+    LEDGER_FORGOTTEN, /* this writer has no record any more: it was away for long, or numbers that
+                         others know of are lost */
 };
 
 /* What became of a batch that was under way when a connection was lost. */
@@ -47,8 +49,9 @@ int64_t ledger_new_key(struct ledger *ledger);
 void ledger_found(struct ledger *ledger, int64_t count);
 void ledger_registered(struct ledger *ledger, int slot, int64_t ticket, int64_t count);
 
-/* Compares what the last registration has found with what is known. After anything but LEDGER_KEPT
- * take it as it is by ledger_adopt() and register again. */
+/* Compares what the last registration has found with what is known. After LEDGER_BEHIND and
+ * LEDGER_CHANGED take it as it is by ledger_adopt(); after anything but LEDGER_KEPT register again,
+ * when the others have had time to. */
 enum ledger_history ledger_compare(const struct ledger *ledger);
 
 /* Takes the database's history for the true one. Returns whether the outcome of a lost batch is

@@ -138,6 +138,14 @@ const char schema_create_sql[] = BEGIN_CREATION
     " FROM (SELECT max(slot) AS slots FROM pingpong_writers) used" \
     " WHERE id = 1 AND array_lower(ledger, 1) = 1 AND array_upper(ledger, 1) > 3 * slots;"
 
+/* A count that went back may have left the records of what each writer counted.
+ * Parameter: highest. */
+#define RAISE_TO_RECORDS                                                     \
+    "UPDATE counters SET count = greatest(count, (SELECT max(ledger[3 * s])" \
+    " FROM generate_series(1, array_upper(ledger, 1) / 3) s),"               \
+    " (SELECT max(counted) FROM pingpong_parked))"                           \
+    " WHERE id = 1 AND count < %" PRId64 ";"
+
 /* Into a new slot comes what was parked of this writer, if anything was.
  * Parameters: highest, key, key, highest, key, writer. */
 #define RECORD_KEY                                                         \
@@ -162,11 +170,11 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
                          int64_t highest)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
-             BEGIN_REGISTRATION FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER RECORD_KEY
-                 END_REGISTRATION,
+             BEGIN_REGISTRATION FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER
+                 RAISE_TO_RECORDS RECORD_KEY END_REGISTRATION,
              writer, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_WRITER_EXPIRY_S, writer,
-             SCHEMA_SLOTS_KEPT, writer, writer, writer, writer, highest, key, key, highest, key,
-             writer, writer, writer, writer);
+             SCHEMA_SLOTS_KEPT, writer, writer, writer, writer, highest, highest, key, key, highest,
+             key, writer, writer, writer, writer);
 }
 
 /* Behind a pooler, another client may have changed the session since it was set up. */

@@ -126,6 +126,30 @@ def test_the_very_next_ping_notices_a_count_that_was_set_back(database: Database
         assert metrics(running.port)["pingpong_history_lost_total"] == 1
 
 
+@pytest.mark.parametrize("forget", ["UPDATE counters SET count = count - 5", "DROP TABLE counters, pingpong_writers"])
+def test_no_replica_goes_on_before_its_siblings_have_told_what_they_gave(database: Database, forget: str) -> None:
+    """The first to notice knows less than a third one that hangs, and the second would follow the first."""
+    with ExitStack() as stack:
+        first, second, third = (stack.enter_context(make_pingpong(database.env(PING_TIMEOUT_MS=20000))) for _ in range(3))
+        numbers = count_all([first, second, third])
+        time.sleep(1.5)  # each asks for the count once a second
+        numbers.append(pong(get(third.port, "/ping")))
+        third.sigstop()
+        database.query(forget)
+        pings = [in_background(lambda: get(first.port, "/ping", timeout=30))]
+        eventually(lambda: metrics(first.port)["pingpong_history_lost_total"] == 1, 10, "the first has noticed")
+        pings.append(in_background(lambda: get(second.port, "/ping", timeout=30)))
+        time.sleep(1)
+        third.sigcont()
+        for thread, _ in pings:
+            thread.join(30)
+        # Where nothing is left of its batch, a ping is told that it may have been counted.
+        numbers += [pong(answers[0]) for _, answers in pings if answers[0].status == 200]
+        await_ready([first, second, third])
+        numbers += count_all([first, second, third])
+        assert len(set(numbers)) == len(numbers) >= 61
+
+
 def test_a_count_raised_by_hand_is_no_loss(own_cluster: Cluster) -> None:
     database = Database(own_cluster)
     with make_pingpong(database.env()) as running:

@@ -218,7 +218,7 @@ static void an_older_ticket_is_another_history(void **state)
 }
 
 /* Others may have taken the slot of a writer that was away for long. */
-static void a_new_slot_is_no_other_history(void **state)
+static void a_record_that_is_gone_is_no_other_history(void **state)
 {
     struct ledger ledger;
 
@@ -228,6 +228,19 @@ static void a_new_slot_is_no_other_history(void **state)
     ledger_committed(&ledger, 101);
     ledger_found(&ledger, 101);
     reconnect(&ledger, 5, -ledger_new_key(&ledger), 101);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_FORGOTTEN);
+    ledger_found(&ledger, 100);
+    assert_int_equal(ledger_compare(&ledger), LEDGER_BEHIND);
+}
+
+static void a_new_writer_has_no_record_to_miss(void **state)
+{
+    struct ledger ledger;
+
+    (void)state;
+    ledger_init(&ledger);
+    ledger_found(&ledger, 100);
+    ledger_registered(&ledger, 3, -ledger_new_key(&ledger), 100);
     assert_int_equal(ledger_compare(&ledger), LEDGER_KEPT);
 }
 
@@ -294,7 +307,8 @@ int main(void)
         cmocka_unit_test(a_lower_count_is_behind),
         cmocka_unit_test(a_count_that_was_only_read_is_known_as_well),
         cmocka_unit_test(an_older_ticket_is_another_history),
-        cmocka_unit_test(a_new_slot_is_no_other_history),
+        cmocka_unit_test(a_record_that_is_gone_is_no_other_history),
+        cmocka_unit_test(a_new_writer_has_no_record_to_miss),
         cmocka_unit_test(a_batch_lost_with_its_history_is_unknown),
         cmocka_unit_test(a_batch_that_the_history_still_tells_of_is_settled),
     };
