@@ -52,10 +52,11 @@ struct database {
     bool created;   /* the schema, in this attempt */
     bool answered;  /* the script under way gave the row that was asked for */
     bool schema_there;
-    bool parked_there;   /* the table that came later */
-    bool has_waited;     /* for what others know, directly before this attempt */
-    bool wants_trim;     /* registering anew would make the ledger much smaller */
-    char unwritable[64]; /* why the server takes no writes; "": it does */
+    bool parked_there;     /* the table that came later */
+    bool has_waited;       /* for what others know, directly before this attempt */
+    int64_t waited_ticket; /* that was found then: found again, nothing was lost since */
+    bool wants_trim;       /* registering anew would make the ledger much smaller */
+    char unwritable[64];   /* why the server takes no writes; "": it does */
 
     struct ledger ledger;
     struct query_queue queries; /* under way, at most one of each kind */

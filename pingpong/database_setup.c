@@ -181,6 +181,7 @@ static void wait_for_others(struct database *database)
     database_lose(database, "waiting for other replicas to raise the count");
     database->deadline_ms = clock_monotonic_ms() + HISTORY_PAUSE_MS;
     database->has_waited = true;
+    database->waited_ticket = database->ledger.found;
 }
 
 static void outlive_history(struct database *database, enum ledger_history history)
@@ -198,19 +199,24 @@ static void go_on(struct database *database)
     prepare(database);
 }
 
+/* Once for each loss. */
+static bool has_to_wait(const struct database *database)
+{
+    return !database->has_waited && database->ledger.found != database->waited_ticket;
+}
+
 static void registered(struct database *database)
 {
     enum ledger_history history = ledger_compare(&database->ledger);
 
-    if (!database->answered) {
+    if (!database->answered)
         create_schema(database, schema_create_sql);
-    } else if (history == LEDGER_KEPT || (history == LEDGER_FORGOTTEN && database->has_waited)) {
-        go_on(database);
-    } else if (history == LEDGER_FORGOTTEN) {
-        wait_for_others(database);
-    } else {
+    else if (history == LEDGER_BEHIND || history == LEDGER_CHANGED)
         outlive_history(database, history);
-    }
+    else if (history == LEDGER_FORGOTTEN && has_to_wait(database))
+        wait_for_others(database);
+    else
+        go_on(database);
 }
 
 void database_end_witness(struct database *database)

@@ -31,7 +31,7 @@ enum ledger_history ledger_compare(const struct ledger *ledger)
     if (ledger->found_count < ledger->highest)
         return LEDGER_BEHIND;
     if (!ledger->registered || ledger->found == ledger->recorded ||
-        ledger->found == ledger->lost_ticket)
+        (ledger->lost_ticket != 0 && ledger->found == ledger->lost_ticket))
         return LEDGER_KEPT;
     /* A new slot proves nothing: others may take the slot of a writer that is away. */
     return ledger->found < 0 ? LEDGER_FORGOTTEN : LEDGER_CHANGED;

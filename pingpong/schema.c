@@ -94,6 +94,15 @@ const char schema_create_sql[] = BEGIN_CREATION
  * of a batch that an earlier connection's server process is still executing. */
 #define BEGIN_REGISTRATION "BEGIN; SELECT count, " SESSION " FROM counters WHERE id = 1 FOR UPDATE;"
 
+/* A count that went back may have left the records of what each writer counted: to be read before
+ * any is forgotten.
+ * Parameter: highest. */
+#define RAISE_TO_RECORDS                                                     \
+    "UPDATE counters SET count = greatest(count, (SELECT max(ledger[3 * s])" \
+    " FROM generate_series(1, array_upper(ledger, 1) / 3) s),"               \
+    " (SELECT max(counted) FROM pingpong_parked))"                           \
+    " WHERE id = 1 AND count < %" PRId64 ";"
+
 /* Parameters: writer, expiry in seconds; twice. */
 #define FORGET_OTHERS                                                                             \
     "DELETE FROM pingpong_writers WHERE writer <> '%s' AND seen < now() - interval '%d seconds';" \
@@ -138,24 +147,17 @@ const char schema_create_sql[] = BEGIN_CREATION
     " FROM (SELECT max(slot) AS slots FROM pingpong_writers) used" \
     " WHERE id = 1 AND array_lower(ledger, 1) = 1 AND array_upper(ledger, 1) > 3 * slots;"
 
-/* A count that went back may have left the records of what each writer counted.
- * Parameter: highest. */
-#define RAISE_TO_RECORDS                                                     \
-    "UPDATE counters SET count = greatest(count, (SELECT max(ledger[3 * s])" \
-    " FROM generate_series(1, array_upper(ledger, 1) / 3) s),"               \
-    " (SELECT max(counted) FROM pingpong_parked))"                           \
-    " WHERE id = 1 AND count < %" PRId64 ";"
-
-/* Into a new slot comes what was parked of this writer, if anything was.
- * Parameters: highest, key, key, highest, key, writer. */
-#define RECORD_KEY                                                         \
-    "UPDATE counters SET count = greatest(count, %" PRId64 "),"            \
-    " ledger[3 * slot - 2 : 3 * slot] = CASE WHEN w.seen = '-infinity'"    \
-    " THEN ARRAY[%" PRId64 ", coalesce(ticket, -%" PRId64 "),"             \
-    " coalesce(counted, greatest(count, %" PRId64 "))]"                    \
-    " ELSE ARRAY[%" PRId64 ", ledger[3 * slot - 1], ledger[3 * slot]] END" \
-    " FROM pingpong_writers w LEFT JOIN pingpong_parked USING (writer)"    \
-    " WHERE id = 1 AND writer = '%s'"                                      \
+/* Into a new slot comes what was parked of this writer, if anything was; a place that has lost its
+ * record is like a new one. Parameters: highest, key, key, highest, key, key, highest, writer. */
+#define RECORD_KEY                                                           \
+    "UPDATE counters SET count = greatest(count, %" PRId64 "),"              \
+    " ledger[3 * slot - 2 : 3 * slot] = CASE WHEN w.seen = '-infinity'"      \
+    " THEN ARRAY[%" PRId64 ", coalesce(ticket, -%" PRId64 "),"               \
+    " coalesce(counted, greatest(count, %" PRId64 "))]"                      \
+    " ELSE ARRAY[%" PRId64 ", coalesce(ledger[3 * slot - 1], -%" PRId64 ")," \
+    " coalesce(ledger[3 * slot], greatest(count, %" PRId64 "))] END"         \
+    " FROM pingpong_writers w LEFT JOIN pingpong_parked USING (writer)"      \
+    " WHERE id = 1 AND writer = '%s'"                                        \
     " RETURNING slot, ledger[3 * slot - 1], ledger[3 * slot];"
 
 /* The slot is locked before others can find it unlocked. Parameters: writer, three times. */
@@ -170,11 +172,11 @@ void schema_register_sql(char out[SCHEMA_SQL_SIZE], const char *writer, int64_t 
                          int64_t highest)
 {
     snprintf(out, SCHEMA_SQL_SIZE,
-             BEGIN_REGISTRATION FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN TRIM_LEDGER
-                 RAISE_TO_RECORDS RECORD_KEY END_REGISTRATION,
-             writer, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_WRITER_EXPIRY_S, writer,
-             SCHEMA_SLOTS_KEPT, writer, writer, writer, writer, highest, highest, key, key, highest,
-             key, writer, writer, writer, writer);
+             BEGIN_REGISTRATION RAISE_TO_RECORDS FORGET_OTHERS PARK_OTHERS TAKE_SLOT MOVE_DOWN
+                 TRIM_LEDGER RECORD_KEY END_REGISTRATION,
+             highest, writer, SCHEMA_WRITER_EXPIRY_S, writer, SCHEMA_WRITER_EXPIRY_S, writer,
+             SCHEMA_SLOTS_KEPT, writer, writer, writer, writer, highest, key, key, highest, key,
+             key, highest, writer, writer, writer, writer);
 }
 
 /* Behind a pooler, another client may have changed the session since it was set up. */
