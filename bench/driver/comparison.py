@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Callable
 
 from . import history, plan
 from .load import Sample
@@ -27,19 +28,24 @@ PAGE = Comparison("page-1", plan.PAGE, PAGE_BEFORE, 1)
 ALL = [PAGE, *PING.values()]
 
 
+def alternate(one: object, other: object, number: int, measured: Callable) -> list[tuple]:
+    """Pairs of what was measured of one and of the other; every second pair begins with the other."""
+    pairs = []
+    for i in range(number):
+        order = (one, other) if i % 2 == 0 else (other, one)
+        samples = {id(each): measured(each) for each in order}
+        pairs.append((samples[id(one)], samples[id(other)]))
+    return pairs
+
+
 def measure(bench: plan.Bench, one: Comparison) -> list[tuple[Sample, Sample]]:
     """Pairs of today's and the other's. Both run all the time; the one that is not asked does nothing."""
-    pairs = []
     seconds = min(SLICE_SECONDS, bench.seconds)
     with ExitStack() as stack:
         now, before = (bench.start(stack, series) for series in (one.now, one.before))
         for running in (now, before):
             running.warm_up(one.connections, WARMUP_SECONDS)
-        for i in range(PAIRS):
-            order = (now, before) if i % 2 == 0 else (before, now)
-            samples = {id(running): running.measure(one.connections, seconds) for running in order}
-            pairs.append((samples[id(now)], samples[id(before)]))
-    return pairs
+        return alternate(now, before, PAIRS, lambda running: running.measure(one.connections, seconds))
 
 
 def ratios(pairs: list, metric: str) -> list[float]:

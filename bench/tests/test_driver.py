@@ -205,3 +205,9 @@ def test_the_readme_gets_the_figures_and_the_day():
 def test_the_readme_has_the_places_for_them():
     text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     assert readme.rewritten(text, full_results(50_000, 1_000), FACTS | {"date": "2026-03-04 05:06 UTC"}, 8) != text
+
+
+def test_every_second_pair_begins_with_the_other():
+    asked = []
+    assert comparison.alternate("a", "b", 3, lambda one: (asked.append(one), one.upper())[1]) == [("A", "B")] * 3
+    assert asked == ["a", "b", "b", "a", "a", "b"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from typing import Iterator
 
 import pytest
 
@@ -84,6 +86,19 @@ def test_many_replicas_that_start_together_make_one_row(database: Database) -> N
     assert database.query("SELECT count FROM counters") == [(15,)]
 
 
+@contextmanager
+def role_without_rights(database: Database) -> Iterator[str]:
+    """Its name. It owns nothing, and nobody but the owner may make anything."""
+    role = f"{database.name}_limited"
+    database.cluster.create_role(role)
+    database.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    try:
+        yield role
+    finally:
+        database.query(f'DROP OWNED BY "{role}"')
+        database.cluster.query(f'DROP ROLE "{role}"')
+
+
 def test_after_the_first_start_grants_are_enough(database: Database) -> None:
     """A role that owns nothing and may make nothing."""
     with make_pingpong(database.env()) as running:
@@ -91,45 +106,30 @@ def test_after_the_first_start_grants_are_enough(database: Database) -> None:
     tables = [
         name for (name,) in database.query("SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
     ]
-    limited = f"{database.name}_limited"
-    database.cluster.create_role(limited)
-    try:
-        database.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    with role_without_rights(database) as limited:
         for table in tables:
             database.query(f'GRANT SELECT, INSERT, UPDATE, DELETE ON "{table}" TO "{limited}"')
         with make_pingpong({**database.env(), "DB_USER": limited}) as running:
             assert pong(get(running.port, "/ping")) == 2
             assert pong(get(running.port, "/count")) == 2
-    finally:
-        database.query(f'DROP OWNED BY "{limited}"')
-        database.cluster.query(f'DROP ROLE "{limited}"')
 
 
 def test_a_table_that_came_later_needs_no_more_than_the_right_to_make_it(database: Database) -> None:
     """As the version before left the database, and a role that owns nothing of it."""
     with make_pingpong(database.env()) as running:
         assert pong(get(running.port, "/ping")) == 1
-    limited = f"{database.name}_limited"
-    database.cluster.create_role(limited)
-    try:
+    with role_without_rights(database) as limited:
         database.query("DROP TABLE pingpong_parked")
-        database.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         database.query(f'GRANT SELECT, INSERT, UPDATE, DELETE ON counters, pingpong_writers TO "{limited}"')
         with make_pingpong({**database.env(), "DB_USER": limited}, ready="/livez") as running:
             eventually(lambda: "permission denied" in running.stderr(), 10, "the reason in the log")
             database.query(f'GRANT CREATE ON SCHEMA public TO "{limited}"')
             eventually(lambda: get(running.port, "/healthz").status == 200, 5, "ready with the right")
             assert pong(get(running.port, "/ping")) == 2
-    finally:
-        database.query(f'DROP OWNED BY "{limited}"')
-        database.cluster.query(f'DROP ROLE "{limited}"')
 
 
 def test_no_rights_is_not_ready_and_says_why(database: Database) -> None:
-    stranger = f"{database.name}_stranger"
-    database.cluster.create_role(stranger)
-    database.query("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    try:
+    with role_without_rights(database) as stranger:
         with make_pingpong({**database.env(), "DB_USER": stranger}, ready="/livez") as running:
             eventually(lambda: "permission denied" in running.stderr(), 10, "the reason in the log")
             answer = get(running.port, "/healthz")
@@ -139,9 +139,6 @@ def test_no_rights_is_not_ready_and_says_why(database: Database) -> None:
             database.query(f'GRANT CREATE ON SCHEMA public TO "{stranger}"')
             eventually(lambda: get(running.port, "/healthz").status == 200, 5, "ready with the right")
             assert pong(get(running.port, "/ping")) == 1
-    finally:
-        database.query(f'DROP OWNED BY "{stranger}"')
-        database.cluster.query(f'DROP ROLE "{stranger}"')
 
 
 def test_a_table_that_is_dropped_is_made_again(database: Database) -> None:

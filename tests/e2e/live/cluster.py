@@ -30,6 +30,10 @@ class Failed(Exception):
     """What a step was to show is not so."""
 
 
+# Before a command that is not to go on for ever where this program is ended by force.
+TIED = ("setpriv", "--pdeathsig", "KILL")
+
+
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}     {text}", flush=True)
 

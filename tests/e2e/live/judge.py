@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from . import picture
-from .cluster import ROOT, URL, Failed
+from .cluster import ROOT, TIED, URL, Failed
 
 WITNESS = ROOT / "build" / "witness"
 
@@ -43,9 +43,7 @@ class Judge:
     def __enter__(self) -> "Judge":
         self.output = tempfile.TemporaryFile("w+")
         environment = {**os.environ, **{name: str(value) for name, value in self.settings.items()}}
-        # Whoever ends this program by force leaves none behind that asks for ever.
-        command = ["setpriv", "--pdeathsig", "KILL", WITNESS]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.output, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([*TIED, WITNESS], env=environment, stdout=self.output, stderr=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from .cluster import NAMESPACE, Failed, until
+from .cluster import NAMESPACE, TIED, Failed, until
 
 EVENT = '{.metadata.name}/{.status.conditions[?(@.type=="Ready")].status}/{.metadata.deletionTimestamp}{"\\n"}'
 SEEN_WITHIN_S = 20
@@ -37,10 +37,8 @@ class Readiness:
         self.events: list[tuple[float, str, str]] = []
 
     def __enter__(self) -> "Readiness":
-        command = ["kubectl", "--namespace", NAMESPACE, "get", "pods", "--selector", self.selector, "--watch", "--output"]
-        self.process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", *command, f"jsonpath={EVENT}"], stdout=subprocess.PIPE, text=True
-        )
+        asked = ["get", "pods", "--selector", self.selector, "--watch", "--output", f"jsonpath={EVENT}"]
+        self.process = subprocess.Popen([*TIED, "kubectl", "--namespace", NAMESPACE, *asked], stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self._read)
         self.reader.start()
         try:

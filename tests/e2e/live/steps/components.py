@@ -15,6 +15,7 @@ from ..cluster import (
     NAMESPACE,
     PINGPONG,
     ROOT,
+    TIED,
     Failed,
     answers,
     apply,
@@ -148,7 +149,7 @@ scrape_configs:
 @contextlib.contextmanager
 def forwarded(what: str, port: int) -> Iterator[str]:
     """Its address on this machine's loopback."""
-    command = ["setpriv", "--pdeathsig", "KILL", "kubectl", "--namespace", NAMESPACE, "port-forward", what, f":{port}"]
+    command = [*TIED, "kubectl", "--namespace", NAMESPACE, "port-forward", what, f":{port}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             said = re.match(r"Forwarding from (127\.0\.0\.1:\d+) ", process.stdout.readline())
